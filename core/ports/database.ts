@@ -1,0 +1,59 @@
+/**
+ * The database: the stores, and the one way to write to several of them at once.
+ * There are no interactive transactions: a unit is a list of commands with their preconditions as values.
+ */
+import type { DocumentOutcome, Documents, PutDocument, RemoveDocument } from "./documents.ts";
+import type { AppendEntries, CloseSubject, Journal, JournalOutcome, OpenSubject } from "./journal.ts";
+
+export type Command = PutDocument | RemoveDocument | OpenSubject | CloseSubject | AppendEntries;
+
+export type Outcome = DocumentOutcome | JournalOutcome;
+
+/** Outcomes that make a unit fail. */
+export const REFUSALS: ReadonlySet<Outcome["status"]> = new Set(["stale", "mismatch", "active"]);
+
+/** All commands took effect, with an outcome each; or none did, with the index of the one that was refused and why. */
+export type Committed =
+  | { committed: true; outcomes: Outcome[] }
+  | { committed: false; failed: number; outcome: Outcome };
+
+/** A named right that one process holds for a while. */
+export interface Lease {
+  /** Holds it for another `ttlMs`; false when it has been lost. */
+  renew(): Promise<boolean>;
+  /** Gives it up; harmless when already lost. */
+  release(): Promise<void>;
+}
+
+export interface Readiness {
+  ready: boolean;
+  /** Version of the newest migration applied, for example "0002"; null when the database cannot be asked. */
+  schema: string | null;
+  /** What is missing, in words for an operator, when not ready. */
+  reason?: string;
+}
+
+/** Objects whose rows are gone and which await deletion. */
+export interface ObjectDeletions {
+  /** Up to `limit` keys that were queued at least `graceMs` ago. */
+  due(graceMs: number, limit: number): Promise<string[]>;
+  /** Forgets keys whose objects have been deleted. */
+  done(keys: readonly string[]): Promise<void>;
+}
+
+export interface Database {
+  readonly journal: Journal;
+  readonly documents: Documents;
+  readonly objectDeletions: ObjectDeletions;
+  /**
+   * Carries out the unit: all or nothing, durable when it resolves, in one round trip. Documents first, then subjects locked in order of (realm,
+   * subject), appends last. It fails as a whole at the first outcome that is a refusal (`stale`, `mismatch`, `active`), or `closed` for an
+   * append with `ifOpen`. A `replayed` append is a success.
+   */
+  commit(unit: readonly Command[]): Promise<Committed>;
+  /** The named lease for `ttlMs` on the store's clock, or `null` while another holder has it. */
+  lease(name: string, ttlMs: number): Promise<Lease | null>;
+  /** It MUST NOT throw: a database that cannot be reached is not ready. */
+  ready(): Promise<Readiness>;
+  close(): Promise<void>;
+}
