@@ -7,7 +7,7 @@ export interface Bus {
   /**
    * Tells every listener of every process, this one included, that the subjects changed. Listeners of this process
    * MUST hear it before the call returns; those of others as soon as the transport allows. It MUST NOT throw: a knock that cannot
-   * be sent is dropped. Subjects are at most 200 bytes.
+   * be sent is dropped, and a listener that throws hinders neither the caller nor the other listeners. Subjects are at most 200 bytes.
    */
   knock(subjects: readonly string[]): void;
   /**

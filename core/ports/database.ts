@@ -19,7 +19,7 @@ export type Committed =
 
 /** A named right that one process holds for a while. */
 export interface Lease {
-  /** Holds it for another `ttlMs`; false when it has been lost. */
+  /** Holds it for another `ttlMs` from now; false when it has been lost: its time was over, or it was released. */
   renew(): Promise<boolean>;
   /** Gives it up; harmless when already lost. */
   release(): Promise<void>;
@@ -35,7 +35,7 @@ export interface Readiness {
 
 /** Objects whose rows are gone and which await deletion. */
 export interface ObjectDeletions {
-  /** Up to `limit` keys that were queued at least `graceMs` ago. */
+  /** Up to `limit` keys that were queued at least `graceMs` ago, those queued first before the others. */
   due(graceMs: number, limit: number): Promise<string[]>;
   /** Forgets keys whose objects have been deleted. */
   done(keys: readonly string[]): Promise<void>;
@@ -46,14 +46,17 @@ export interface Database {
   readonly documents: Documents;
   readonly objectDeletions: ObjectDeletions;
   /**
-   * Carries out the unit: all or nothing, durable when it resolves, in one round trip. Documents first, then subjects locked in order of (realm,
-   * subject), appends last. It fails as a whole at the first outcome that is a refusal (`stale`, `mismatch`, `active`), or `closed` for an
-   * append with `ifOpen`. A `replayed` append is a success.
+   * Carries out the unit: all or nothing, durable when it resolves, in one round trip. Commands take effect in this order, whatever their
+   * places in the unit: documents, then opens and closes, then appends; among their like in the order of the unit. So an append sees
+   * what the unit opens and closes. Subjects are locked in order of (realm, subject), so that units MUST NOT deadlock. It fails as a whole at
+   * the first outcome that is a refusal (`stale`, `mismatch`, `active`), or `closed` for an append with `ifOpen`. A `replayed` append is
+   * a success: the rest of the unit takes effect. Outcomes stand at the places of their commands.
    */
   commit(unit: readonly Command[]): Promise<Committed>;
-  /** The named lease for `ttlMs` on the store's clock, or `null` while another holder has it. */
+  /** The named lease for `ttlMs` on the store's clock, or `null` while anyone holds it: each call is a holder of its own. */
   lease(name: string, ttlMs: number): Promise<Lease | null>;
   /** It MUST NOT throw: a database that cannot be reached is not ready. */
   ready(): Promise<Readiness>;
+  /** Releases connections. Repeatable; afterwards the database is not ready. */
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 /**
  * The documents store: JSON objects under (realm, collection, id), each with a version that grows by one at every put.
- * A realm is set by the capability, never from input. Expired documents MUST NOT be returned by any read.
+ * A realm is set by the capability, never from input. Expired documents MUST NOT be returned by any read, and to a command they are
+ * not there: a put after expiry makes version 1.
  */
 import type { JsonObject } from "./json.ts";
 

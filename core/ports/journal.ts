@@ -43,7 +43,7 @@ export interface OpenSubject {
   subject: string;
 }
 
-/** Ends a subject: later `ifOpen` appends are refused. Repeatable. */
+/** Ends a subject: later `ifOpen` appends are refused. Repeatable; what is missing or closed already is `closed`, and nothing is made. */
 export interface CloseSubject {
   op: "journal.close";
   realm: string;
@@ -58,9 +58,12 @@ export interface AppendEntries {
   subject: string;
   /** At least one; they get ascending ids in this order. */
   entries: NewEntry[];
-  /** Refuse with `closed` unless the subject was opened and is not closed. Without it a missing subject comes to be. */
+  /**
+   * Refuse with `closed` unless the subject's state is `open`; this is checked before the key, so a closed subject replays nothing.
+   * Without it a missing subject comes to be, open, and a closed one takes the entries and stays closed.
+   */
   ifOpen?: boolean;
-  /** Idempotency key: the same key within 48 h returns the first ids and appends nothing. */
+  /** Idempotency key, one subject's own: the same key within 48 h returns the first ids and appends nothing. It goes with the subject. */
   key?: string;
   /** What the key was used for; the same key with another fingerprint is a `mismatch`. */
   fingerprint?: string;
@@ -82,11 +85,11 @@ export type JournalOutcome =
 
 /** A subject as one read saw it. */
 export interface Bounds {
-  /** `missing`: never opened nor appended to, or removed. */
+  /** `missing`: never opened nor appended to, or removed. Its ids are EARLIEST. */
   state: "open" | "closed" | "missing";
   /** The highest id ever assigned; EARLIEST when none was. */
   lastId: string;
-  /** The highest id ever expired or removed; EARLIEST when none was. */
+  /** The highest id that has expired, whether or not `expire` has dropped it yet, or was removed; EARLIEST when none has. */
   lostThrough: string;
 }
 
@@ -103,8 +106,8 @@ export interface Journal {
   ): Promise<Extract<JournalOutcome, { status: "appended" | "replayed" | "closed" | "mismatch" }>>;
   /** Up to `limit` unexpired entries with an id greater than `after`, ascending. */
   read(realm: string, subject: string, after: string, limit: number): Promise<JournalPage>;
-  /** Where the subject stands now. */
-  bounds(realm: string, subject: string): Promise<Bounds>;
+  /** Where the subjects stand now, in the order asked for, by one look at the store. */
+  bounds(realm: string, subjects: readonly string[]): Promise<Bounds[]>;
   /**
    * Drops up to `limit` entries whose expiry has passed, and idempotency keys older than 48 h. It MUST raise `lostThrough` of their subjects
    * and queue their blobs for deletion in the same transaction. Returns how many entries went.
@@ -112,8 +115,11 @@ export interface Journal {
   expire(limit: number): Promise<number>;
   /** Up to `limit` subjects of the realm that are closed, or had no append (nor opening) for `idleMs`. */
   idle(realm: string, idleMs: number, limit: number): Promise<string[]>;
-  /** Removes up to `limit` entries of a closed subject, then the subject itself; true when nothing is left. Blobs as with `expire`. */
+  /**
+   * Removes up to `limit` entries of a closed subject, oldest first, then the subject itself; true when nothing is left, or nothing was. Blobs
+   * and `lostThrough` as with `expire`. Of an open subject it MUST NOT remove anything, and resolves to false.
+   */
   remove(realm: string, subject: string, limit: number): Promise<boolean>;
-  /** Those of the object keys that an entry refers to. */
+  /** Those of the object keys that an entry refers to, expired ones included as long as they have not been dropped. */
   referenced(keys: readonly string[]): Promise<string[]>;
 }

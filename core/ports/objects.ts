@@ -23,7 +23,7 @@ export interface Objects {
    * partial object that `get` would serve. A streamed body MUST NOT be held in memory whole.
    */
   put(key: string, body: Uint8Array | ReadableStream<Uint8Array>): Promise<ObjectInfo>;
-  /** The bytes of the object, or of one range of it; `null` when there is none. */
+  /** The bytes of the object, or of one range of it; `null` when there is none. A range starts within the object, and ends with it at the latest. */
   get(key: string, range?: ByteRange): Promise<ReadableStream<Uint8Array> | null>;
   /** Size and age, or `null` when there is none. */
   head(key: string): Promise<ObjectInfo | null>;

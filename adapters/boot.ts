@@ -1,0 +1,196 @@
+/**
+ * From configuration to a server that listens, and back down again: the same order on every runtime. It listens only once it is usable, and stops in
+ * the reverse order. Each runtime gives only its own `listen`.
+ */
+import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { type App, type AppName, createApp, type Settings } from "../core/mod.ts";
+import type { Log } from "../core/ports/log.ts";
+import type { Objects } from "../core/ports/objects.ts";
+import { banner } from "./banner.ts";
+import { type Config, ConfigError, readConfig } from "./config.ts";
+import { openDisk } from "./disk.ts";
+import { openMinio } from "./minio.ts";
+import { openStorage, type Storage } from "./postgres/storage.ts";
+import { jsonLog, systemClock, systemIds } from "./system.ts";
+
+export interface Listener {
+  port: number;
+  /** Stops accepting; resolves when the open requests have been answered. */
+  close(): Promise<void>;
+}
+
+/** How a runtime serves an app on a port. */
+export type Listen = (app: App, at: { host: string; port: number; apps: ReadonlySet<AppName> }) => Promise<Listener>;
+
+/** How long requests may take to finish once streams have ended. */
+const CLOSE_MS = 10_000;
+
+/** Whether the module is what the runtime was started with (Node 20 has no `import.meta.main`). */
+export function isEntry(meta: ImportMeta): boolean {
+  return (meta as { main?: boolean }).main ?? process.argv[1] === fileURLToPath(meta.url);
+}
+
+/** Starts the server of this process's environment and stops it at SIGTERM or SIGINT. Exits 1 with words when it cannot start. */
+export async function boot(listen: Listen): Promise<void> {
+  try {
+    loadEnvFile();
+    const config = readConfig(process.env, await packageVersion());
+    const output = heldOutput((text) => void process.stdout.write(text));
+    const running = await startServer(config, { listen, write: output.write }).catch((error) => {
+      output.release("");
+      throw error;
+    });
+    output.release(banner(config, running.ports));
+    stopAtSignals(running.stop);
+  } catch (error) {
+    const words = error instanceof ConfigError ? `The configuration is wrong:\n${error.message}` : describe(error);
+    process.stderr.write(`${words}\n`);
+    process.exit(1);
+  }
+}
+
+/** Keeps what is written until `release` has put its own words first; the lines for people come before those for machines. */
+function heldOutput(write: (text: string) => void) {
+  let held: string[] | null = [];
+  return {
+    write(line: string): void {
+      if (held === null) write(line);
+      else held.push(line);
+    },
+    release(first: string): void {
+      write(first + (held ?? []).join(""));
+      held = null;
+    },
+  };
+}
+
+/** A running server: where it listens, and how to end it. */
+export interface Running {
+  ports: ReadonlyMap<AppName, number>;
+  stop(): Promise<void>;
+}
+
+/** Opens storage, objects and listeners in this order; whatever was opened is closed again when a later step fails. */
+export async function startServer(config: Config, at: { listen: Listen; write(line: string): void }): Promise<Running> {
+  const log = jsonLog(config.logLevel, at.write);
+  const opened: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const close of opened.splice(0).reverse())
+      await close().catch((error) => log.write("error", "stop_failed", { error: String(error) }));
+  };
+  try {
+    const storage = await openStorage(config, log);
+    opened.push(storage.close);
+    const objects = await openObjects(config, log);
+    const app = createApp(portsOf(storage, objects, log), await settingsOf(config, log));
+    opened.push(app.stop);
+    app.start();
+    const ports = new Map<AppName, number>();
+    for (const { port, apps } of config.listeners) {
+      const listener = await at.listen(app, { host: config.host, port, apps });
+      opened.push(() => closeInTime(app, listener));
+      for (const name of apps) ports.set(name, listener.port);
+    }
+    return { ports, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function portsOf(storage: Storage, objects: Objects, log: Log) {
+  return { database: storage.database, bus: storage.bus, objects, clock: systemClock, ids: systemIds, log };
+}
+
+/** New connections are refused, streams end, and what is under way gets a while to finish. */
+async function closeInTime(app: App, listener: Listener): Promise<void> {
+  const closed = listener.close();
+  await app.stop();
+  const deadline = new AbortController();
+  await Promise.race([closed, systemClock.sleep(CLOSE_MS, deadline.signal)]);
+  deadline.abort();
+}
+
+async function openObjects(config: Config, log: Log): Promise<Objects> {
+  if (config.s3 === null) return openDisk({ directory: join(config.dataDir, "objects") });
+  return openMinio({ ...config.s3, log });
+}
+
+async function settingsOf(config: Config, log: Log): Promise<Settings> {
+  return {
+    version: config.version,
+    channelBase: config.channelBase,
+    restBase: config.restBase,
+    mcpBase: config.mcpBase,
+    tokenSecretSalt: await saltOf(config, log),
+    internalToken: config.internalToken,
+    payloadMaxBytes: config.payloadMaxBytes,
+    payloadInlineMaxBytes: config.payloadInlineMaxBytes,
+    defaultTtlSeconds: config.defaultTtlSeconds,
+    rateLimits: config.rateLimits,
+    allowedOrigins: config.allowedOrigins,
+    trustedProxies: config.trustedProxies,
+    heartbeatMs: 15_000,
+    pollMs: 1_000,
+  };
+}
+
+/** The configured salt, or on the embedded default 32 random bytes kept in the data directory. */
+async function saltOf(config: Config, log: Log): Promise<Uint8Array<ArrayBuffer>> {
+  if (config.tokenSecretSalt !== null) {
+    if (config.tokenSecretSalt.length < 16)
+      log.write("warn", "short_salt", {
+        message: "TOKEN_SECRET_SALT has fewer than 16 characters; give a longer random one",
+      });
+    return new TextEncoder().encode(config.tokenSecretSalt);
+  }
+  const file = join(config.dataDir, "token_secret_salt");
+  const kept = await readFile(file).catch(() => null);
+  if (kept !== null && kept.length === 32) return new Uint8Array(kept);
+  const made = systemIds.bytes(32);
+  await mkdir(config.dataDir, { recursive: true });
+  await writeFile(`${file}.new`, made, { mode: 0o600, flush: true });
+  await chmod(`${file}.new`, 0o600);
+  await rename(`${file}.new`, file);
+  return made;
+}
+
+/** The first signal stops in order; one that follows within a second is the same Ctrl-C seen twice; a later one does not wait any more. */
+function stopAtSignals(stop: () => Promise<void>): void {
+  let first = 0;
+  const onSignal = () => {
+    const now = performance.now();
+    if (first > 0 && now - first > 1_000) process.exit(1);
+    if (first > 0) return;
+    first = now;
+    stop().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+}
+
+/** Bun reads `.env` by itself; Node and Deno do it here. Variables that are set already win. */
+function loadEnvFile(): void {
+  try {
+    process.loadEnvFile?.();
+  } catch (error) {
+    if ((error as { code?: string }).code !== "ENOENT") throw error;
+  }
+}
+
+async function packageVersion(): Promise<string> {
+  const text = await readFile(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function describe(error: unknown): string {
+  if (error instanceof Error && (error as { code?: string }).code === "EADDRINUSE")
+    return `${error.message}; choose another PORT`;
+  return error instanceof Error ? error.message : String(error);
+}

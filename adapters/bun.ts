@@ -1,0 +1,37 @@
+/** Millrace on Bun: `bun adapters/bun.ts`. */
+import type { Host } from "../core/mod.ts";
+import { streamResponse } from "../core/ports/stream.ts";
+import { boot, isEntry, type Listen } from "./boot.ts";
+
+/** The part of Bun's server that we use; `@types/bun` would replace the globals of the other runtimes. */
+interface BunServer {
+  port: number;
+  requestIP(request: Request): { address: string } | null;
+  stop(closeActiveConnections?: boolean): Promise<void>;
+}
+
+interface BunServe {
+  serve(options: {
+    hostname: string;
+    port: number;
+    idleTimeout: number;
+    fetch(request: Request, server: BunServer): Promise<Response>;
+  }): BunServer;
+}
+
+export const listenOnBun: Listen = async (app, { host, port, apps }) => {
+  const { serve } = (globalThis as unknown as { Bun: BunServe }).Bun;
+  const server = serve({
+    hostname: host,
+    port,
+    // Bun would end silent streams and long tool calls after 10 s.
+    idleTimeout: 0,
+    fetch(request, self) {
+      const local: Host = { address: self.requestIP(request)?.address ?? "", apps, stream: streamResponse };
+      return app.fetch(request, local);
+    },
+  });
+  return { port: server.port, close: () => server.stop() };
+};
+
+if (isEntry(import.meta)) await boot(listenOnBun);

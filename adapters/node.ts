@@ -1,0 +1,91 @@
+/** Millrace on Node: `node adapters/node.ts` (24 and newer), `node --import ./scripts/typescript.mjs adapters/node.ts` (20, 22). */
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { createServer } from "node:http";
+import { getRequestListener } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import type { Host, Sink } from "../core/mod.ts";
+import { boot, isEntry, type Listen } from "./boot.ts";
+
+/** Serves the app; long answers are written to Node's own response, without a Web stream between. */
+export const listenOnNode: Listen = async (app, { host, port, apps }) => {
+  /** Responses that core returned from `host.stream`, with the writer of each. */
+  const streams = new WeakMap<Response, (sink: Sink) => void>();
+
+  async function answer(request: Request, incoming: IncomingMessage, outgoing: ServerResponse): Promise<Response> {
+    const local: Host = {
+      address: incoming.socket.remoteAddress ?? "",
+      apps,
+      stream(serve, init) {
+        const response = new Response(null, init);
+        streams.set(response, serve);
+        return response;
+      },
+    };
+    const response = await app.fetch(request, local);
+    const serve = streams.get(response);
+    if (serve === undefined) return response;
+    outgoing.writeHead(response.status, [...response.headers].flat());
+    outgoing.flushHeaders();
+    serve(socketSink(outgoing));
+    return RESPONSE_ALREADY_SENT;
+  }
+
+  const listener = getRequestListener((request, env) => {
+    const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
+    return answer(request, incoming, outgoing);
+  });
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 65_000 }, listener);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, resolve);
+  });
+  const address = server.address();
+  return {
+    port: typeof address === "object" && address !== null ? address.port : port,
+    close: () => closeServer(server),
+  };
+};
+
+function socketSink(outgoing: ServerResponse): Sink {
+  const over = new AbortController();
+  outgoing.once("close", () => over.abort());
+  const isOver = () => over.signal.aborted || outgoing.writableEnded;
+  return {
+    write(bytes) {
+      if (isOver()) return 0;
+      outgoing.write(bytes);
+      return outgoing.writableLength;
+    },
+    drained() {
+      if (isOver() || !outgoing.writableNeedDrain) return Promise.resolve();
+      return new Promise((resolve) => {
+        outgoing.once("drain", resolve);
+        outgoing.once("close", resolve);
+      });
+    },
+    close() {
+      if (isOver()) return;
+      outgoing.end();
+      over.abort();
+    },
+    abort() {
+      outgoing.destroy();
+      over.abort();
+    },
+    closed: over.signal,
+  };
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    // A connection whose stream has just ended is idle only a moment later.
+    const sweep = setInterval(() => server.closeIdleConnections(), 25);
+    server.close(() => {
+      clearInterval(sweep);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+if (isEntry(import.meta)) await boot(listenOnNode);

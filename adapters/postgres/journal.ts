@@ -1,0 +1,166 @@
+/**
+ * The journal in PostgreSQL. Appends go through lanes, all else is one statement each; the rules live in
+ * migrations/0001_journal.sql.
+ */
+import { type AppendEntries, type Bounds, EARLIEST, type Entry, type Journal } from "../../core/ports/journal.ts";
+import { type AppendRow, appendParameters, pack, unpack } from "./batch.ts";
+import { type Appended, type Lane, openLane } from "./lane.ts";
+import type { Pool, Statement } from "./pool.ts";
+
+export interface JournalOptions {
+  /** For reads and upkeep. */
+  pool: Pool;
+  /** For appends: with as many connections as there are lanes, they never wait for a read. */
+  appends: Pool;
+  lanes: number;
+}
+
+/** The journal, and a way to wait for appends under way. */
+export interface PostgresJournal {
+  readonly journal: Journal;
+  drained(): Promise<void>;
+}
+
+/** Words for an append whose connection went away: only a retry under the same key is safe. */
+export const UNKNOWN =
+  "The connection to the database was lost: it is unknown whether this was stored. Retry with the same Idempotency-Key.";
+
+const BATCH_APPENDS = 500;
+const BATCH_BYTES = 8 * 1024 * 1024;
+const WAITING_BYTES = 64 * 1024 * 1024;
+
+const APPEND: Statement = {
+  name: "journal_append",
+  text: `SELECT n, status, ids, created_ms, expires_ms FROM journal_append(${appendParameters(1)})`,
+};
+
+const SUBJECT = `s.last_id, s.closed_at IS NOT NULL AS shut,
+  journal_lost_through(s.realm, s.subject, s.lost_through, s.next_expiry) AS lost_through`;
+
+const BOUNDS: Statement = {
+  name: "journal_bounds",
+  text: `SELECT s.subject, ${SUBJECT} FROM journal_subjects s WHERE s.realm = $1 AND s.subject = ANY ($2)`,
+};
+
+// One statement, so that entries and bounds come from one snapshot; a subject without entries still yields a row.
+const READ: Statement = {
+  name: "journal_read",
+  text: `SELECT ${SUBJECT}, e.*
+    FROM journal_subjects s
+    LEFT JOIN LATERAL (
+      SELECT i.id, i.data, i.blob_key, i.blob_size::float8, i.blob_sha256,
+        millrace_ms(i.created_at) AS created_ms, millrace_ms(i.expires_at) AS expires_ms
+      FROM journal_entries i
+      WHERE i.realm = $1 AND i.subject = $2 AND i.id > $3
+        AND (i.expires_at IS NULL OR i.expires_at > (SELECT millrace_now()))
+      ORDER BY i.id LIMIT $4
+    ) e ON true
+    WHERE s.realm = $1 AND s.subject = $2
+    ORDER BY e.id`,
+};
+
+const IDLE: Statement = {
+  name: "journal_idle",
+  text: `SELECT s.subject FROM journal_subjects s
+    WHERE s.realm = $1
+      AND (s.closed_at IS NOT NULL OR s.appended_at <= (SELECT millrace_now()) - $2::float8 * interval '1 millisecond')
+    ORDER BY s.subject LIMIT $3`,
+};
+
+const EXPIRE: Statement = { name: "journal_expire", text: "SELECT journal_expire($1) AS went" };
+const REMOVE: Statement = { name: "journal_remove", text: "SELECT journal_remove($1, $2, $3) AS gone" };
+const REFERENCED: Statement = {
+  name: "journal_referenced",
+  text: "SELECT DISTINCT e.blob_key AS key FROM journal_entries e WHERE e.blob_key = ANY ($1::text[])",
+};
+
+interface SubjectRow {
+  last_id: string;
+  shut: boolean;
+  lost_through: string;
+}
+
+interface EntryRow extends SubjectRow {
+  id: string | null;
+  data: string;
+  blob_key: string | null;
+  blob_size: number;
+  blob_sha256: string;
+  created_ms: number;
+  expires_ms: number | null;
+}
+
+/** The journal over two pools. */
+export function postgresJournal({ pool, appends, lanes }: JournalOptions): PostgresJournal {
+  async function store(batch: readonly AppendEntries[]): Promise<Appended[]> {
+    const rows = await appends.query<AppendRow>(APPEND, pack(batch), UNKNOWN);
+    const outcomes = new Array<Appended>(batch.length);
+    for (const row of rows) outcomes[row.n - 1] = unpack(row);
+    return outcomes;
+  }
+
+  const limits = { batchAppends: BATCH_APPENDS, batchBytes: BATCH_BYTES, waitingBytes: WAITING_BYTES };
+  const open: Lane[] = Array.from({ length: lanes }, () => openLane({ store, ...limits }));
+
+  const journal: Journal = {
+    append: (command) => open[laneOf(command, lanes)]!.append(command),
+    async read(realm, subject, after, limit) {
+      const rows = await pool.query<EntryRow>(READ, [realm, subject, after, limit]);
+      return {
+        entries: rows.flatMap((row) => (row.id === null ? [] : [entryOf(row, row.id)])),
+        bounds: boundsOf(rows[0]),
+      };
+    },
+    async bounds(realm, subjects) {
+      const rows = await pool.query<SubjectRow & { subject: string }>(BOUNDS, [realm, subjects]);
+      const found = new Map(rows.map((row) => [row.subject, row]));
+      return subjects.map((subject) => boundsOf(found.get(subject)));
+    },
+    async expire(limit) {
+      const [row] = await pool.query<{ went: number }>(EXPIRE, [limit]);
+      return row!.went;
+    },
+    async idle(realm, idleMs, limit) {
+      const rows = await pool.query<{ subject: string }>(IDLE, [realm, idleMs, limit]);
+      return rows.map(({ subject }) => subject);
+    },
+    async remove(realm, subject, limit) {
+      const [row] = await pool.query<{ gone: boolean }>(REMOVE, [realm, subject, limit]);
+      return row!.gone;
+    },
+    async referenced(keys) {
+      const rows = await pool.query<{ key: string }>(REFERENCED, [keys]);
+      return rows.map(({ key }) => key);
+    },
+  };
+
+  return {
+    journal,
+    async drained() {
+      await Promise.all(open.map((lane) => lane.drained()));
+    },
+  };
+}
+
+/** The lane of a subject, always the same one: appends to it never contend within the process. (FNV-1a) */
+function laneOf({ realm, subject }: AppendEntries, lanes: number): number {
+  if (lanes === 1) return 0;
+  let hash = 0x811c9dc5;
+  for (const unit of `${realm}/${subject}`) hash = Math.imul(hash ^ unit.charCodeAt(0), 0x01000193);
+  return (hash >>> 0) % lanes;
+}
+
+function boundsOf(row: SubjectRow | undefined): Bounds {
+  if (!row) return { state: "missing", lastId: EARLIEST, lostThrough: EARLIEST };
+  return { state: row.shut ? "closed" : "open", lastId: row.last_id, lostThrough: row.lost_through };
+}
+
+function entryOf(row: EntryRow, id: string): Entry {
+  return {
+    id,
+    data: row.data,
+    blob: row.blob_key === null ? null : { key: row.blob_key, size: row.blob_size, sha256: row.blob_sha256 },
+    createdAt: new Date(row.created_ms),
+    expiresAt: row.expires_ms === null ? null : new Date(row.expires_ms),
+  };
+}

@@ -1,0 +1,137 @@
+/**
+ * The connection that listens: made again whenever it breaks, and probed, because a connection can be dead without saying so.
+ */
+import pg from "pg";
+import type { Log } from "../../core/ports/log.ts";
+import { clientConfig, quoted } from "./pool.ts";
+
+export interface ListenerOptions {
+  connection: pg.ClientConfig;
+  channel: string;
+  log: Log;
+  /** Sends a message to the channel that must come back to `Listener.echo`. */
+  probe: (nonce: string) => Promise<void>;
+  heard: (payload: string) => void;
+  /** Called each time it listens, first or again. */
+  listening: () => void;
+}
+
+export interface Listener {
+  /** A probe has come back. */
+  echo(nonce: string): void;
+  stop(): Promise<void>;
+}
+
+const PROBE_MS = 5_000;
+const ECHO_MS = 3_000;
+const BACKOFF_FIRST_MS = 100;
+const BACKOFF_MOST_MS = 5_000;
+const GOODBYE_MS = 1_000;
+
+/** Starts listening; it resolves after the first attempt, whatever came of it. */
+export async function startListener(options: ListenerOptions): Promise<Listener> {
+  const stopped = new AbortController();
+  let awaited: string | null = null;
+  let failures = 0;
+
+  /** One connection's life; resolves with the reason when it is over. */
+  function session(settled: () => void): Promise<string> {
+    return new Promise((over) => {
+      const client = new pg.Client(clientConfig(options.connection));
+      const timers = new Set<ReturnType<typeof setTimeout>>();
+      let ended = false;
+
+      function end(reason: string): void {
+        if (ended) return;
+        ended = true;
+        for (const timer of timers) clearTimeout(timer);
+        stopped.signal.removeEventListener("abort", stop);
+        const goodbye = setTimeout(() => over(reason), GOODBYE_MS);
+        void client
+          .end()
+          .catch(() => undefined)
+          .then(() => {
+            clearTimeout(goodbye);
+            over(reason);
+          });
+      }
+      const stop = () => end("stopped");
+
+      function after(ms: number, work: () => void): void {
+        const timer = setTimeout(() => {
+          timers.delete(timer);
+          work();
+        }, ms);
+        timers.add(timer);
+      }
+
+      function probe(): void {
+        const nonce = crypto.randomUUID();
+        awaited = nonce;
+        after(ECHO_MS, () => (awaited === nonce ? end("a probe did not come back") : after(PROBE_MS - ECHO_MS, probe)));
+        // Not sent is not heard: the same end, by the same timer.
+        options.probe(nonce).catch(() => undefined);
+      }
+
+      stopped.signal.addEventListener("abort", stop, { once: true });
+      client.on("error", (error) => end(error.message));
+      client.on("end", () => end("the connection ended"));
+      client.on("notification", ({ payload }) => {
+        try {
+          options.heard(payload ?? "");
+        } catch (error) {
+          options.log.write("warn", "bus_message_unread", { error: String(error) });
+        }
+      });
+      client
+        .connect()
+        .then(() => client.query(`LISTEN ${quoted(options.channel)}`))
+        .then(() => {
+          if (ended) return;
+          failures = 0;
+          after(PROBE_MS, probe);
+          options.listening();
+        })
+        .catch((error: unknown) => end(String(error)))
+        .finally(settled);
+    });
+  }
+
+  async function run(settled: () => void): Promise<void> {
+    while (!stopped.signal.aborted) {
+      const reason = await session(settled);
+      if (stopped.signal.aborted) return;
+      options.log.write("warn", "bus_connection_lost", { reason });
+      const pause = Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** failures) * (0.5 + Math.random() / 2);
+      failures += 1;
+      await sleep(pause, stopped.signal);
+    }
+  }
+
+  let running: Promise<void> = Promise.resolve();
+  await new Promise<void>((settled) => {
+    running = run(settled);
+  });
+
+  return {
+    echo(nonce) {
+      if (nonce === awaited) awaited = null;
+    },
+    async stop() {
+      stopped.abort();
+      await running;
+    },
+  };
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}

@@ -1,0 +1,113 @@
+/**
+ * A pool of connections, each set up alike, and the one way to run a statement on it. There are no transactions here: every
+ * statement stands alone, so one that lost a deadlock is simply run again.
+ */
+import pg from "pg";
+import type { Log } from "../../core/ports/log.ts";
+import { failureOf, faultOf, unreached } from "./failure.ts";
+
+export interface PoolOptions {
+  /** Where the database is, as the `pg` driver wants it. */
+  connection: pg.ClientConfig;
+  /** The schema that holds everything: `[a-z_][a-z0-9_]*`, at most 48 characters. */
+  schema: string;
+  /** Milliseconds added to the store's clock, for tests. */
+  clockOffsetMs: number;
+  /** The most connections. */
+  size: number;
+  log: Log;
+}
+
+/** A named prepared statement: each connection parses it once. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+export interface Pool {
+  /** Runs the statement and returns its rows. Throws Faults only; `lost` has the words for a connection lost meanwhile. */
+  query<Row extends object>(statement: Statement, values: readonly unknown[], lost?: string): Promise<Row[]>;
+  /** Waits for statements under way and closes all connections. */
+  end(): Promise<void>;
+}
+
+const CONNECT_MS = 5_000;
+const LOCK_MS = 2_000;
+const STATEMENT_MS = 5_000;
+const IDLE_IN_TRANSACTION_MS = 2_000;
+/** Longer than the server's own limits: it speaks when the server has stopped answering altogether. */
+const ANSWER_MS = 8_000;
+/** How often a statement that lost a deadlock runs in all. */
+const TRIES = 4;
+
+/** Opens connections as they are needed; it does not connect by itself. */
+export function openPool(options: PoolOptions): Pool {
+  const pool = new pg.Pool({
+    ...clientConfig(options.connection),
+    max: options.size,
+    idleTimeoutMillis: 60_000,
+    onConnect: (client) => prepare(client, options),
+  });
+  pool.on("error", (error) => options.log.write("warn", "database_connection_lost", { error: error.message }));
+  // A connection that breaks while it is lent out tells its borrower through the statement; unheard, the event would end the process.
+  pool.on("connect", (client) => client.on("error", () => undefined));
+
+  async function attempt<Row extends object>(
+    statement: Statement,
+    values: readonly unknown[],
+  ): Promise<{ rows: Row[] } | { error: unknown }> {
+    const client = await pool.connect().catch((error: unknown) => {
+      throw unreached(error);
+    });
+    try {
+      const { rows } = await client.query<Row>({ ...statement, values: [...values] });
+      client.release();
+      return { rows };
+    } catch (error) {
+      client.release(failureOf(error) === "lost");
+      return { error };
+    }
+  }
+
+  return {
+    async query<Row extends object>(statement: Statement, values: readonly unknown[], lost?: string): Promise<Row[]> {
+      for (let tries = 1; ; tries += 1) {
+        const result = await attempt<Row>(statement, values);
+        if ("rows" in result) return result.rows;
+        if (failureOf(result.error) !== "contended" || tries === TRIES) throw faultOf(result.error, lost);
+      }
+    },
+    end: () => pool.end(),
+  };
+}
+
+/** The connection with the time limits that every one of ours has. */
+export function clientConfig(connection: pg.ClientConfig): pg.ClientConfig {
+  return {
+    fallback_application_name: "millrace",
+    keepAlive: true,
+    connectionTimeoutMillis: CONNECT_MS,
+    query_timeout: ANSWER_MS,
+    ...connection,
+  };
+}
+
+/** A name in double quotes, for the few places where no parameter may stand. */
+export function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+// By a statement rather than startup options, which a connection string may hold already and some poolers refuse.
+async function prepare(client: pg.ClientBase, { schema, clockOffsetMs }: PoolOptions): Promise<void> {
+  const settings = {
+    search_path: quoted(schema),
+    lock_timeout: `${LOCK_MS}`,
+    statement_timeout: `${STATEMENT_MS}`,
+    idle_in_transaction_session_timeout: `${IDLE_IN_TRANSACTION_MS}`,
+    "millrace.clock_offset": `${Math.round(clockOffsetMs)}`,
+  };
+  await client.query(
+    "SELECT set_config(s.name, s.value, false) FROM unnest($1::text[], $2::text[]) AS s (name, value)",
+    [Object.keys(settings), Object.values(settings)],
+  );
+}

@@ -1,0 +1,120 @@
+/** What the server does for channels by itself: expired messages, dead and idle channels, payload objects nobody refers to. */
+import type { House } from "../../kernel/context.ts";
+import type { Duty } from "../../kernel/duty.ts";
+import { knockOf } from "../../kernel/knock.ts";
+import type { Command } from "../../ports/database.ts";
+import { CHANNELS, fromDocument, grantsOf, REALM } from "./channel.ts";
+import { OBJECT_PREFIX } from "./message.ts";
+
+const BATCH = 500;
+const HOUR_MS = 3_600_000;
+/** A channel without a published message for this long goes with all its data. */
+export const IDLE_MS = 30 * 24 * HOUR_MS;
+/** Objects wait this long after their rows, so that a reader who has just read the row still finds the bytes. */
+export const OBJECT_GRACE_MS = 600_000;
+/** A payload object without a row after this long was left by a crash between its put and its commit. */
+export const ORPHAN_MS = HOUR_MS;
+
+const expireMessages: Duty = {
+  name: "channels.expire",
+  everyMs: 30_000,
+  async run({ database }, signal) {
+    const messages = await untilDone(signal, () => database.journal.expire(BATCH));
+    const credentials = await untilDone(signal, () => database.documents.expire(BATCH));
+    return { messages, credentials };
+  },
+};
+
+const deleteObjects: Duty = {
+  name: "channels.delete_objects",
+  everyMs: 60_000,
+  async run({ database, objects }, signal) {
+    const deleted = await untilDone(signal, async () => {
+      const keys = await database.objectDeletions.due(OBJECT_GRACE_MS, BATCH);
+      for (const key of keys) await objects.remove(key);
+      await database.objectDeletions.done(keys);
+      return keys.length;
+    });
+    return { objects: deleted };
+  },
+};
+
+const removeChannels: Duty = {
+  name: "channels.remove",
+  everyMs: 60_000,
+  async run(house, signal) {
+    const removed = await untilDone(signal, async () => {
+      const subjects = await house.database.journal.idle(REALM, IDLE_MS, BATCH);
+      let gone = 0;
+      for (const subject of subjects) if (!signal.aborted && (await removeChannel(house, subject))) gone += 1;
+      return gone;
+    });
+    return { channels: removed };
+  },
+};
+
+/** Closes the channel if nobody has published meanwhile, then removes rights, record and messages. False when it came back to life. */
+async function removeChannel({ database, credentials, bus }: House, id: string): Promise<boolean> {
+  const bounds = await database.journal.bounds(REALM, [id]);
+  if (bounds[0]?.state === "open") {
+    const closed = await database.commit([{ op: "journal.close", realm: REALM, subject: id, ifIdleMs: IDLE_MS }]);
+    if (!closed.committed) return false;
+    bus.knock([knockOf.journal(REALM, id)]);
+  }
+  for (;;) {
+    const grants = await database.documents.list(REALM, grantsOf(id), "", BATCH);
+    if (grants.length === 0) break;
+    await database.commit(
+      grants.flatMap((grant): Command[] => [
+        credentials.revocation(grant.body.credential as string),
+        { op: "document.remove", realm: REALM, collection: grantsOf(id), id: grant.id },
+      ]),
+    );
+  }
+  const document = await database.documents.get(REALM, CHANNELS, id);
+  if (document !== null) {
+    await database.commit([
+      credentials.revocation(fromDocument(document).publishCredential),
+      { op: "document.remove", realm: REALM, collection: CHANNELS, id },
+    ]);
+  }
+  while (!(await database.journal.remove(REALM, id, BATCH)));
+  return true;
+}
+
+const removeOrphans: Duty = {
+  name: "channels.remove_orphans",
+  everyMs: HOUR_MS,
+  async run({ database, objects, clock }, signal) {
+    let orphans = 0;
+    let after = OBJECT_PREFIX;
+    while (!signal.aborted) {
+      const listed = await objects.list(OBJECT_PREFIX, after, BATCH);
+      const old = listed
+        .filter((object) => clock.now().getTime() - object.modifiedAt.getTime() > ORPHAN_MS)
+        .map((object) => object.key);
+      const kept = new Set(old.length === 0 ? [] : await database.journal.referenced(old));
+      for (const key of old.filter((candidate) => !kept.has(candidate))) {
+        await objects.remove(key);
+        orphans += 1;
+      }
+      const last = listed[listed.length - 1];
+      if (last === undefined || listed.length < BATCH) break;
+      after = last.key;
+    }
+    return { orphans };
+  },
+};
+
+/** Repeats a batch until one finds nothing more to do; returns the sum. */
+async function untilDone(signal: AbortSignal, batch: () => Promise<number>): Promise<number> {
+  let sum = 0;
+  while (!signal.aborted) {
+    const done = await batch();
+    sum += done;
+    if (done < BATCH) break;
+  }
+  return sum;
+}
+
+export const duties: readonly Duty[] = [expireMessages, deleteObjects, removeChannels, removeOrphans];

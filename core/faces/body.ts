@@ -1,0 +1,53 @@
+/** Reading request bodies: counted while they arrive, refused as soon as they are too large. */
+import { Fault } from "../ports/fault.ts";
+
+/** The whole body; throws `too_large` at the first byte too many, or at once when Content-Length says so. */
+export async function readBody(request: Request, most: number): Promise<Uint8Array<ArrayBuffer>> {
+  const encoding = request.headers.get("content-encoding");
+  if (encoding !== null && encoding.toLowerCase() !== "identity") {
+    throw new Fault(
+      "invalid_input",
+      `Content-Encoding ${encoding.slice(0, 40)} is not taken; send the body uncompressed`,
+    );
+  }
+  const declared = Number(request.headers.get("content-length") ?? 0);
+  if (declared > most) throw tooLarge(most, declared);
+  if (request.body === null) return new Uint8Array();
+  const reader = request.body.getReader();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > most) {
+      void reader.cancel().catch(() => undefined);
+      throw tooLarge(most);
+    }
+    chunks.push(value);
+  }
+  return joined(chunks, size);
+}
+
+function joined(chunks: Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return whole;
+}
+
+/** The connection is closed with the answer, since the rest of the body is not read. */
+export function tooLarge(most: number, size?: number): Fault {
+  const has = size === undefined ? "is larger" : `has ${size} bytes`;
+  const words =
+    size === undefined
+      ? `The body ${has} than ${most} bytes, which is the most`
+      : `The body ${has}, the most is ${most}`;
+  return new Fault("too_large", `${words}; send a smaller one`, {
+    details: { limit_bytes: most },
+    headers: { Connection: "close" },
+  });
+}

@@ -1,0 +1,61 @@
+/** Where each input field of an operation travels on HTTP, and what it may hold: what OpenAPI and the reference both tell. */
+import { jsonSchema } from "../../kernel/json_schema.ts";
+import { type Endpoint, namesIn, type Operation } from "../../kernel/operation.ts";
+import type { JsonObject } from "../../ports/json.ts";
+
+/** `argument`: the operation is not on HTTP, so the field is an argument of its tool. */
+export type Place = "path" | "query" | "header" | "body" | "argument";
+
+export interface Field {
+  name: string;
+  place: Place;
+  /** The header's name, for that place. */
+  header: string | null;
+  required: boolean;
+  schema: JsonObject;
+}
+
+/** The fields of an operation as this endpoint takes them (null: as arguments only), in declared order. */
+export function fieldsOf(operation: Operation, endpoint: Endpoint | null): Field[] {
+  const { properties, required } = jsonSchema(operation.input, "input") as {
+    properties: { [name: string]: JsonObject };
+    required: string[];
+  };
+  const inPath = new Set(endpoint === null ? [] : namesIn(endpoint.path));
+  return Object.entries(properties).map(([name, schema]) => {
+    const header = endpoint === null ? null : (operation.headers?.[name] ?? null);
+    return { name, place: placeOf(name), header, required: required.includes(name), schema };
+
+    function placeOf(field: string): Place {
+      if (endpoint === null) return "argument";
+      if (inPath.has(field)) return "path";
+      if (operation.headers?.[field] !== undefined) return "header";
+      return hasBody(endpoint) ? "body" : "query";
+    }
+  });
+}
+
+/** Whether requests to the endpoint carry a body. */
+export function hasBody({ method }: Endpoint): boolean {
+  return method !== "GET" && method !== "DELETE";
+}
+
+/** The field that takes a body of another type than JSON, byte for byte; null where there is none. */
+export function rawFieldOf(operation: Operation): string | null {
+  return operation.kind === "call" ? (operation.body?.raw ?? null) : null;
+}
+
+/** Fields that move from the body to the query when the body is a raw field: those that text can say. */
+export function besideRaw(operation: Operation, fields: readonly Field[]): Field[] {
+  const raw = rawFieldOf(operation);
+  if (raw === null) return [];
+  const sayable = new Set(["string", "integer", "number", "boolean"]);
+  return fields.filter(
+    ({ name, place, schema }) => place === "body" && name !== raw && sayable.has(schema.type as string),
+  );
+}
+
+/** The path with `{name}` for `:name` and `:name{a|b}`. */
+export function templateOf(path: string): string {
+  return path.replace(/:([a-z_]+)(\{[^}]*\})?/g, "{$1}");
+}

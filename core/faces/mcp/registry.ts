@@ -1,0 +1,89 @@
+/** The tools: one for each operation that names one, made once. It knows nothing of protocol versions, sessions or HTTP. */
+import type { CallToolResult, Tool } from "@modelcontextprotocol/sdk/types.js";
+import type { House } from "../../kernel/context.ts";
+import { asFault, type Call, type Corridor } from "../../kernel/invoke.ts";
+import { nearest } from "../../kernel/nearest.ts";
+import type { Operation } from "../../kernel/operation.ts";
+import { Fault, faultCodes } from "../../ports/fault.ts";
+import { credentialArgument, type ToolOperation, toolOf } from "./tool_schema.ts";
+
+/** Where a call comes from. */
+export type Caller = Pick<Call, "requestId" | "address" | "origin" | "signal">;
+
+export type Arguments = Readonly<Record<string, unknown>>;
+
+export interface Registry {
+  /** The tools in declared order. */
+  readonly tools: Tool[];
+  /** Calls a tool; a failure is a result too. Null: there is no such tool. */
+  call(name: string, args: Arguments, caller: Caller): Promise<CallToolResult> | null;
+  /** The name that was probably meant. */
+  nearest(name: string): string | null;
+}
+
+export function createRegistry(operations: readonly Operation[], corridor: Corridor, house: House): Registry {
+  const named = new Map<string, ToolOperation>();
+  for (const operation of operations.filter(isTool)) {
+    const other = named.get(operation.tool);
+    if (other !== undefined) throw new Error(`${operation.name} and ${other.name} are both the tool ${operation.tool}`);
+    named.set(operation.tool, operation);
+  }
+
+  async function run(operation: ToolOperation, args: Arguments, caller: Caller): Promise<CallToolResult> {
+    try {
+      const { value } = await corridor(operation, callOf(operation, args, caller));
+      // The text repeats the structured content: some hosts show a model only the one, some only the other.
+      return {
+        content: [{ type: "text", text: JSON.stringify(value) }],
+        structuredContent: value as Record<string, unknown>,
+      };
+    } catch (error) {
+      return failed(error instanceof Fault ? error : asFault(error, house, caller.requestId), caller.requestId);
+    }
+  }
+
+  return {
+    tools: Array.from(named.values(), toolOf),
+    call(name, args, caller) {
+      const operation = named.get(name);
+      return operation === undefined ? null : run(operation, args, caller);
+    },
+    nearest: (name) => nearest(name, [...named.keys()]),
+  };
+}
+
+function isTool(operation: Operation): operation is ToolOperation {
+  return operation.kind === "call" && typeof operation.tool === "string";
+}
+
+/** The arguments as the corridor wants them: the credential comes as an argument and never from a header. */
+function callOf(operation: ToolOperation, args: Arguments, caller: Caller): Call {
+  const argument = credentialArgument(operation.needs);
+  const early: Record<string, unknown> = { ...args };
+  if (argument !== null) delete early[argument];
+  return {
+    face: "mcp",
+    ...caller,
+    secret: () => (argument === null || !Object.hasOwn(args, argument) ? null : secretOf(argument, args[argument])),
+    bearer: () => null,
+    early,
+    read: async () => early,
+  };
+}
+
+function secretOf(argument: string, value: unknown): string | null {
+  if (typeof value === "string") return value.trim() || null;
+  const type = value === null ? "null" : Array.isArray(value) ? "an array" : `of type ${typeof value}`;
+  throw new Fault("invalid_input", `${argument} is ${type}; send the token as a string`, {
+    details: { field: argument },
+  });
+}
+
+/** Without structuredContent: clients hold that against the output schema even when it is an error. */
+function failed({ code, message }: Fault, requestId: string): CallToolResult {
+  return {
+    isError: true,
+    content: [{ type: "text", text: `${code}: ${message}` }],
+    _meta: { code, request_id: requestId, retryable: faultCodes[code].retryable },
+  };
+}

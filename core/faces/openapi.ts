@@ -1,0 +1,197 @@
+/**
+ * The OpenAPI 3.1 description, derived from the declarations alone: every endpoint of every operation, aliases included. MCP tools that
+ * are not on HTTP have no place in it.
+ */
+import type { CredentialKind } from "../kernel/credential.ts";
+import { credentialKinds } from "../kernel/credential.ts";
+import { jsonSchema } from "../kernel/json_schema.ts";
+import { type Endpoint, endpointsOf, type Needs, type Operation } from "../kernel/operation.ts";
+import type { Settings } from "../kernel/settings.ts";
+import { type FaultCode, faultCodes } from "../ports/fault.ts";
+import type { JsonObject } from "../ports/json.ts";
+import { faultsOf, faultWords } from "./docs/faults.ts";
+import { besideRaw, type Field, fieldsOf, hasBody, rawFieldOf, templateOf } from "./docs/fields.ts";
+import { serveText } from "./docs/text.ts";
+import type { Route } from "./route.ts";
+
+/** `GET /openapi.json` on every app. */
+export function openapiRoutes(operations: readonly Operation[], settings: Settings): Route[] {
+  const serve = serveText((origin) => ({
+    type: "application/json; charset=utf-8",
+    body: JSON.stringify(openapi(operations, settings, origin)),
+    headers: { "X-Content-Type-Options": "nosniff" },
+  }));
+  return [{ method: "GET", path: "/openapi.json", app: "all", serve }];
+}
+
+function openapi(operations: readonly Operation[], settings: Settings, origin: string): JsonObject {
+  const paths: { [path: string]: JsonObject } = {};
+  for (const operation of operations) {
+    for (const [index, endpoint] of endpointsOf(operation).entries()) {
+      const path = templateOf(endpoint.path);
+      paths[path] = {
+        ...paths[path],
+        [endpoint.method.toLowerCase()]: describe(operation, { endpoint, index, settings }),
+      };
+    }
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Millrace",
+      version: settings.version,
+      summary: "Durable channels that agents, scripts and people share.",
+    },
+    servers: [{ url: settings.restBase ?? origin }],
+    tags: [...new Set(operations.map(capabilityOf))].map((name) => ({ name })),
+    paths,
+    components: { schemas: { Error: errorSchema }, securitySchemes: securitySchemes() },
+  };
+}
+
+interface At {
+  endpoint: Endpoint;
+  /** Which of the operation's endpoints; those after the first are aliases. */
+  index: number;
+  settings: Settings;
+}
+
+function describe(operation: Operation, { endpoint, index, settings }: At): JsonObject {
+  const fields = fieldsOf(operation, endpoint);
+  const body = bodyOf(operation, { endpoint, fields });
+  const base = endpoint.app === "connections" ? settings.channelBase : null;
+  return {
+    // Ids are unique in a description, so an alias has one of its own.
+    operationId: index === 0 ? operation.name : `${operation.name}_${index + 1}`,
+    tags: [capabilityOf(operation)],
+    summary: operation.summary,
+    ...(operation.details === undefined ? {} : { description: operation.details }),
+    ...(base === null ? {} : { servers: [{ url: base }] }),
+    parameters: parametersOf(operation, fields),
+    ...(body === null ? {} : { requestBody: body }),
+    responses: { ...success(operation), ...failures(operation) },
+    security: securityOf(operation.needs),
+    ...(operation.kind === "call" && operation.tool !== false ? { "x-mcp-tool": operation.tool } : {}),
+  };
+}
+
+function capabilityOf(operation: Operation): string {
+  return operation.name.split(".")[0]!;
+}
+
+function parametersOf(operation: Operation, fields: readonly Field[]): JsonObject[] {
+  const beside = besideRaw(operation, fields).map((field) =>
+    parameter({ ...field, place: "query", required: false }, "Only beside a body that is not JSON."),
+  );
+  return [...fields.filter(({ place }) => place !== "body").map((field) => parameter(field)), ...beside];
+}
+
+function parameter({ name, place, header, required, schema }: Field, note?: string): JsonObject {
+  const { description, ...rest } = schema;
+  const words = [description, note].filter((part) => part !== undefined).join(". ");
+  return {
+    name: header ?? name,
+    in: place,
+    required: place === "path" || required,
+    ...(words === "" ? {} : { description: words }),
+    schema: rest,
+  };
+}
+
+function bodyOf(
+  operation: Operation,
+  { endpoint, fields }: { endpoint: Endpoint; fields: readonly Field[] },
+): JsonObject | null {
+  const inside = fields.filter(({ place }) => place === "body");
+  if (!hasBody(endpoint) || inside.length === 0) return null;
+  const schema: JsonObject = {
+    type: "object",
+    properties: Object.fromEntries(inside.map((field) => [field.name, field.schema])),
+    required: inside.filter(({ required }) => required).map(({ name }) => name),
+    additionalProperties: false,
+  };
+  const raw = rawFieldOf(operation);
+  const asItIs = { "text/plain": { schema: { type: "string" } }, "application/octet-stream": {} };
+  return {
+    required: inside.some(({ required }) => required),
+    ...(raw === null
+      ? {}
+      : { description: `A body of any other type than JSON is taken as \`${raw}\`, byte for byte.` }),
+    content: { "application/json": { schema }, ...(raw === null ? {} : asItIs) },
+  };
+}
+
+function success(operation: Operation): JsonObject {
+  if (operation.kind === "page") {
+    return { 200: { description: "The page.", content: { "text/html": { schema: { type: "string" } } } } };
+  }
+  if (operation.kind === "feed") {
+    const schema = { type: "string", description: "Server-Sent Events; x-event is the schema of each event's data." };
+    const stream = { schema, "x-event": jsonSchema(operation.event, "output") };
+    return { 200: { description: "An endless stream of events.", content: { "text/event-stream": stream } } };
+  }
+  const { status = 200, output } = operation;
+  const content = { "application/json": { schema: jsonSchema(output, "output") } };
+  return { [status]: { description: status === 201 ? "Created." : "Done.", content } };
+}
+
+/** Codes of one status share a response; its description tells them apart. */
+function failures(operation: Operation): JsonObject {
+  const byStatus = new Map<number, FaultCode[]>();
+  for (const code of faultsOf(operation)) {
+    const { status } = faultCodes[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    Array.from(byStatus, ([status, codes]) => [
+      status,
+      {
+        description: codes.map((code) => `\`${code}\`: ${faultWords[code]}`).join(" "),
+        content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
+        ...(status === 429 ? { headers: { "Retry-After": { schema: { type: "integer" } } } } : {}),
+      },
+    ]),
+  );
+}
+
+function securityOf(needs: Needs): JsonObject[] {
+  if (needs === "nobody") return [];
+  if (needs === "internal") return [{ internal_token: [] }];
+  const { argument, bearer } = credentialKinds[needs.credential];
+  return [...(needs.optional ? [{}] : []), { [argument]: [] }, ...(bearer ? [{ [`${argument}_bearer`]: [] }] : [])];
+}
+
+function securitySchemes(): JsonObject {
+  const schemes: JsonObject = {};
+  for (const kind of Object.keys(credentialKinds) as CredentialKind[]) {
+    const { header, argument, bearer, prefix, words } = credentialKinds[kind];
+    const description = `The ${words}, ${prefix}_…`;
+    schemes[argument] = { type: "apiKey", in: "header", name: header, description };
+    if (bearer) schemes[`${argument}_bearer`] = { type: "http", scheme: "bearer", description };
+  }
+  const description = "The INTERNAL_TOKEN of the server, for services beside it.";
+  return { ...schemes, internal_token: { type: "http", scheme: "bearer", description } };
+}
+
+/** The one envelope of every error, on every face. */
+const errorSchema: JsonObject = {
+  type: "object",
+  properties: {
+    error: {
+      type: "object",
+      properties: {
+        code: { type: "string", enum: Object.keys(faultCodes) },
+        message: { type: "string", description: "What was wrong, the value, and what to send instead" },
+        details: {
+          type: "object",
+          description: "Particulars for programs, such as the field",
+          additionalProperties: {},
+        },
+        retryable: { type: "boolean", description: "Whether the same request may succeed later" },
+        request_id: { type: "string", description: "Finds the request in the server's log" },
+      },
+      required: ["code", "message", "retryable", "request_id"],
+    },
+  },
+  required: ["error"],
+};

@@ -1,0 +1,51 @@
+/** What faces hand to the router and get from it, and how answers are written: JSON, and faults as the one envelope. */
+import { type Fault, faultCodes } from "../ports/fault.ts";
+import type { AppName, Host } from "../ports/host.ts";
+import type { JsonObject } from "../ports/json.ts";
+
+/** One request on its way to a route. */
+export interface Exchange {
+  request: Request;
+  host: Host;
+  url: URL;
+  params: Record<string, string>;
+  requestId: string;
+  /** The caller's address, proxies resolved. */
+  address: string;
+  /** Scheme and host the caller used, without a trailing slash. */
+  origin: string;
+}
+
+export interface Route {
+  method: string;
+  path: string;
+  app: AppName | "all";
+  serve(exchange: Exchange): Promise<Response> | Response;
+}
+
+export function json(value: unknown, init: { status?: number; headers?: Record<string, string> } = {}): Response {
+  return new Response(JSON.stringify(value), {
+    status: init.status ?? 200,
+    headers: { "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store", ...init.headers },
+  });
+}
+
+/** The error envelope's inside, the same on every face. */
+export function envelope(fault: Fault, requestId: string): { error: JsonObject } {
+  const { code, message, details } = fault;
+  return {
+    error: {
+      code,
+      message,
+      ...(details === undefined ? {} : { details }),
+      retryable: faultCodes[code].retryable,
+      request_id: requestId,
+    },
+  };
+}
+
+export function faultResponse(fault: Fault, requestId: string): Response {
+  const headers: Record<string, string> = { ...fault.headers };
+  if (fault.code === "unauthorized") headers["WWW-Authenticate"] = "Bearer";
+  return json(envelope(fault, requestId), { status: fault.status, headers });
+}

@@ -1,0 +1,39 @@
+/** What a handler may reach: the ports, the operator's settings, and who is calling. */
+import type { Bus } from "../ports/bus.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Database } from "../ports/database.ts";
+import type { Ids } from "../ports/ids.ts";
+import type { Log } from "../ports/log.ts";
+import type { Objects } from "../ports/objects.ts";
+import type { Credentials, Principal } from "./credential.ts";
+import type { Knocks } from "./knock.ts";
+import type { Settings } from "./settings.ts";
+
+/** The doors to the outside, as the adapters give them. */
+export interface Ports {
+  database: Database;
+  objects: Objects;
+  bus: Bus;
+  clock: Clock;
+  ids: Ids;
+  log: Log;
+}
+
+/** The ports and what is made from them once per process. */
+export interface House extends Ports {
+  settings: Settings;
+  credentials: Credentials;
+  knocks: Knocks;
+}
+
+export interface Context extends House {
+  /** Who is calling; null: nobody in particular. */
+  principal: Principal | null;
+  requestId: string;
+  /** Scheme and host the caller used, without a trailing slash. */
+  origin: string;
+  /** Aborts when the caller has gone. */
+  signal: AbortSignal;
+  /** Sets the answer's status or headers; faces without them ignore it. */
+  reply(extra: { status?: number; headers?: Record<string, string> }): void;
+}

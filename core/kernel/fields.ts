@@ -1,0 +1,73 @@
+/** Input fields that several operations share, with messages that say the value and what to send instead. */
+import * as v from "valibot";
+
+/** A lower-case canonical UUID: the only spelling of an id, so that equal ids are equal strings. */
+export const UUID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+export function uuid(what: string) {
+  return v.pipe(
+    v.string(),
+    v.regex(UUID_PATTERN, (issue) => `is ${quote(issue.input)}, which is not an id; send ${what} as a lower-case UUID`),
+    v.description(`${what}, a lower-case UUID`),
+  );
+}
+
+/** One line of text for people: no control characters, 1 to `most` characters. */
+export function line(most: number, description: string) {
+  return v.pipe(
+    v.string(),
+    v.check((text) => text.trim() !== "", "is empty; send at least one visible character"),
+    v.maxLength(most, (issue) => `has ${issue.input.length} characters, the most is ${most}`),
+    v.regex(/^[^\p{Cc}]*$/u, "contains control characters; send one line of text"),
+    v.description(description),
+  );
+}
+
+/** Text of several lines, up to `most` characters. */
+export function text(most: number, description: string) {
+  return v.pipe(
+    v.string(),
+    v.maxLength(most, (issue) => `has ${issue.input.length} characters, the most is ${most}`),
+    v.description(description),
+  );
+}
+
+/** A whole number from `least` to `most`; `unit` explains the most, for example "48 h". */
+export function whole(least: number, most: number, description: string, unit = "") {
+  const note = unit === "" ? "" : ` (${unit})`;
+  return v.pipe(
+    v.number(),
+    v.integer((issue) => `is ${issue.input}; send a whole number`),
+    v.minValue(least, (issue) => `is ${issue.input}, the least is ${least}`),
+    v.maxValue(most, (issue) => `is ${issue.input}, the most is ${most}${note}`),
+    v.description(description),
+  );
+}
+
+const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
+
+/** An instant of RFC 3339, kept as it was sent. */
+export function instant(description: string) {
+  return v.pipe(
+    v.string(),
+    v.check(
+      (value) => RFC3339.test(value) && !Number.isNaN(Date.parse(value)) && isCalendarDay(value),
+      (issue) => `is ${quote(issue.input)}; send a time of RFC 3339, for example 2030-01-31T12:00:00Z`,
+    ),
+    v.metadata({ format: "date-time" }),
+    v.description(description),
+  );
+}
+
+/** False for days that `Date.parse` would roll over, such as 30 February. */
+function isCalendarDay(value: string): boolean {
+  const [year, month, day] = value.slice(0, 10).split("-").map(Number) as [number, number, number];
+  const date = new Date(Date.UTC(year, month - 1, day));
+  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+}
+
+/** A value for a message: quoted and cut, so that no error repeats a book. */
+export function quote(value: unknown): string {
+  const whole = JSON.stringify(value) ?? String(value);
+  return whole.length <= 60 ? whole : `${whole.slice(0, 57)}..."`;
+}

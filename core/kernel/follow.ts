@@ -1,0 +1,116 @@
+/**
+ * Who follows what in this process: hands readers to feeders, wakes feeders by knocks and, since knocks may be lost, by one look at all
+ * followed subjects each `pollMs`; ends readers whose credential no longer holds.
+ */
+
+import type { Sink } from "../ports/host.ts";
+import type { House } from "./context.ts";
+import type { Feed, Wire } from "./feed.ts";
+import { createFeeder, type Feeder } from "./feeder.ts";
+import { knockOf } from "./knock.ts";
+
+export interface Followers {
+  /** Serves `feed` to the sink until either side ends. `name` tells apart feeds that read one subject differently. */
+  follow(name: string, feed: Feed, to: { sink: Sink; credential: string | null }): void;
+  /** How many answers are open. */
+  count(): number;
+  /** Ends all answers. */
+  end(): void;
+}
+
+export function createFollowers(house: House, options: { wire: Wire; signal: AbortSignal }): Followers {
+  const { database, clock, knocks, log, settings } = house;
+  const feeders = new Map<string, Feeder>();
+  let watching = false;
+
+  knocks.onEvery((subjects) => {
+    const held =
+      subjects === "all"
+        ? heldCredentials()
+        : heldCredentials().filter((id) => subjects.includes(knockOf.credential(id)));
+    if (held.length > 0) endRevoked(held).catch(report);
+  });
+
+  function report(error: unknown): void {
+    log.write("warn", "follow_check_failed", { error: String(error) });
+  }
+
+  function heldCredentials(): string[] {
+    const held = new Set<string>();
+    for (const feeder of feeders.values())
+      for (const reader of feeder.readers) if (reader.credential !== null) held.add(reader.credential);
+    return [...held];
+  }
+
+  async function endRevoked(held: string[]): Promise<void> {
+    const valid = await house.credentials.stillValid(held);
+    const gone = new Set(held.filter((id) => !valid.has(id)));
+    if (gone.size === 0) return;
+    for (const feeder of feeders.values()) {
+      for (const reader of feeder.readers)
+        if (reader.credential !== null && gone.has(reader.credential)) reader.sink.close();
+    }
+  }
+
+  async function lookAtSubjects(): Promise<void> {
+    const all = [...feeders.values()];
+    for (const realm of new Set(all.map((feeder) => feeder.realm))) {
+      const mine = all.filter((feeder) => feeder.realm === realm);
+      const bounds = await database.journal.bounds(
+        realm,
+        mine.map((feeder) => feeder.subject),
+      );
+      for (const [index, feeder] of mine.entries()) if (feeder.isBehind(bounds[index]!)) feeder.wake();
+    }
+  }
+
+  /** Runs while somebody follows something. */
+  async function watch(): Promise<void> {
+    if (watching) return;
+    watching = true;
+    let beat = clock.elapsed();
+    while (feeders.size > 0 && !options.signal.aborted) {
+      await clock.sleep(settings.pollMs, options.signal);
+      await lookAtSubjects().catch(report);
+      const held = heldCredentials();
+      if (held.length > 0) await endRevoked(held).catch(report);
+      if (clock.elapsed() - beat >= settings.heartbeatMs) {
+        beat = clock.elapsed();
+        for (const feeder of feeders.values()) feeder.beat();
+      }
+    }
+    watching = false;
+  }
+
+  function feederOf(name: string, feed: Feed): Feeder {
+    const key = `${name} ${feed.realm} ${feed.subject}`;
+    const found = feeders.get(key);
+    if (found !== undefined) return found;
+    const off = knocks.on(knockOf.journal(feed.realm, feed.subject), () => made.wake());
+    const made = createFeeder({
+      feed,
+      wire: options.wire,
+      journal: database.journal,
+      clock,
+      log,
+      empty() {
+        off();
+        if (feeders.get(key) === made) feeders.delete(key);
+      },
+    });
+    feeders.set(key, made);
+    return made;
+  }
+
+  return {
+    follow(name, feed, { sink, credential }) {
+      if (options.signal.aborted) return sink.close();
+      feederOf(name, feed).attach({ sink, credential, cursor: "" }, feed.after);
+      void watch();
+    },
+    count: () => [...feeders.values()].reduce((sum, feeder) => sum + feeder.readers.size, 0),
+    end() {
+      for (const feeder of [...feeders.values()]) feeder.end();
+    },
+  };
+}

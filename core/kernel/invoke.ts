@@ -1,0 +1,165 @@
+/**
+ * The corridor: everything from outside walks identify → limit → permit → parse → handle → log, whichever face it came through.
+ * A failed identification is counted against the address before it is answered, so that guessing tokens is limited too.
+ */
+import { Fault } from "../ports/fault.ts";
+import { addressKey } from "./address.ts";
+import type { Context, House } from "./context.ts";
+import { credentialKinds, equalInConstantTime, type Principal, toHex } from "./credential.ts";
+import { parseField, parseInput } from "./input.ts";
+import type { Limiter } from "./limit.ts";
+import type { Declared, Operation } from "./operation.ts";
+
+/** One request, as a face hands it over. */
+export interface Call {
+  face: "rest" | "mcp";
+  requestId: string;
+  /** The caller's address, proxies resolved. */
+  address: string;
+  /** Scheme and host the caller used, without a trailing slash. */
+  origin: string;
+  signal: AbortSignal;
+  /** Secrets in the form the face carries them; null when there is none. */
+  secret(header: string, argument: string): string | null;
+  bearer(): string | null;
+  /** Fields known before anything is read: path parameters, or all arguments. */
+  early: Record<string, unknown>;
+  /** All fields; called once, after permission. */
+  read(): Promise<unknown>;
+}
+
+export interface Answer {
+  value: unknown;
+  status: number;
+  headers: Record<string, string>;
+  principal: Principal | null;
+}
+
+export type Corridor = (operation: Operation, call: Call) => Promise<Answer>;
+
+/** Builds the corridor of a house. It rejects only with Faults. */
+export function createCorridor(house: House, limiter: Limiter): Corridor {
+  async function walk(
+    operation: Operation,
+    call: Call,
+    seen: { principal: Principal | null; headers: Record<string, string> },
+  ): Promise<Answer> {
+    const identified = await identify(house, operation, call).then(
+      (principal) => ({ principal, fault: null }),
+      (fault: unknown) => ({ principal: null, fault }),
+    );
+    seen.principal = identified.principal;
+    if (operation.limit !== "unlimited") {
+      seen.headers = limiter.take(operation.limit, identified.principal?.id ?? addressKey(call.address));
+    }
+    if (identified.fault !== null) throw identified.fault;
+    permit(operation, call, identified.principal);
+    const input = parseInput(operation.input, await call.read(), actionOf(operation));
+    let status: number = operation.kind === "call" ? (operation.status ?? 200) : 200;
+    const headers = { ...seen.headers };
+    const context: Context = {
+      ...house,
+      principal: identified.principal,
+      requestId: call.requestId,
+      origin: call.origin,
+      signal: call.signal,
+      reply(extra) {
+        status = extra.status ?? status;
+        Object.assign(headers, extra.headers);
+      },
+    };
+    const value = await operation.handle(context, input as never);
+    return { value, status, headers, principal: identified.principal };
+  }
+
+  return async (operation, call) => {
+    const began = house.clock.elapsed();
+    const seen = { principal: null as Principal | null, headers: {} as Record<string, string> };
+    const line = (status: number) => ({
+      operation: operation.name,
+      face: call.face,
+      status,
+      ms: Math.round((house.clock.elapsed() - began) * 10) / 10,
+      request_id: call.requestId,
+      ...(seen.principal === null ? {} : { credential: seen.principal.id.slice(0, 8) }),
+    });
+    try {
+      const answer = await walk(operation, call, seen);
+      house.log.write("info", "operation", line(answer.status));
+      return answer;
+    } catch (error) {
+      const fault = asFault(error, house, call.requestId);
+      house.log.write("info", "operation", { ...line(fault.status), code: fault.code });
+      Object.assign(fault.headers, { ...seen.headers, ...fault.headers });
+      throw fault;
+    }
+  };
+}
+
+/** What may be told to the caller: a Fault as it is, anything else as `internal` with its words in the log only. */
+export function asFault(error: unknown, house: Pick<House, "log">, requestId: string): Fault {
+  if (error instanceof Fault) {
+    if (error.cause !== undefined)
+      house.log.write("warn", "fault_cause", { request_id: requestId, code: error.code, cause: String(error.cause) });
+    return error;
+  }
+  const stack = error instanceof Error ? error.stack : String(error);
+  house.log.write("error", "internal", { request_id: requestId, error: stack });
+  return new Fault("internal", `Something went wrong on our side; it is in the log as ${requestId}`);
+}
+
+async function identify(house: House, operation: Declared, call: Call): Promise<Principal | null> {
+  const { needs } = operation;
+  if (needs === "nobody") return null;
+  if (needs === "internal") {
+    await requireInternal(house.settings.internalToken, call.bearer());
+    return null;
+  }
+  const { header, argument, bearer, words } = credentialKinds[needs.credential];
+  const token = call.secret(header, argument) ?? (bearer ? call.bearer() : null);
+  if (token !== null) return house.credentials.identify(needs.credential, token);
+  if (needs.optional) return null;
+  throw new Fault("unauthorized", `The ${words} is missing; send it as ${describeCarriers(header, argument, bearer)}`);
+}
+
+/** The words for "no read token" when a handler finds that one is needed after all. */
+export function missingCredential(kind: keyof typeof credentialKinds): Fault {
+  const { header, argument, bearer, words } = credentialKinds[kind];
+  return new Fault("unauthorized", `The ${words} is missing; send it as ${describeCarriers(header, argument, bearer)}`);
+}
+
+function describeCarriers(header: string, argument: string, bearer: boolean): string {
+  return `the header ${header}${bearer ? " or Authorization: Bearer" : ""} (over MCP: the argument ${argument})`;
+}
+
+async function requireInternal(configured: string | null, given: string | null): Promise<void> {
+  if (configured === null)
+    throw new Fault("not_configured", "INTERNAL_TOKEN is not configured on this server, so this route is closed");
+  if (given === null)
+    throw new Fault("unauthorized", "The internal token is missing; send it as Authorization: Bearer");
+  const [left, right] = await Promise.all([digest(configured), digest(given)]);
+  if (!equalInConstantTime(left, right)) throw new Fault("unauthorized", "The internal token is wrong");
+}
+
+async function digest(text: string): Promise<string> {
+  return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))));
+}
+
+/** A valid credential of another subject sees the same 404 as a missing one. */
+function permit(operation: Declared, call: Call, principal: Principal | null): void {
+  const { needs } = operation;
+  if (typeof needs === "string" || principal === null) return;
+  const subject = parseField(operation.input, needs.of, call.early[needs.of], actionOf(operation));
+  if (subject !== principal.subject) throw notFound(needs.of.replace(/_id$/, ""), subject as string);
+}
+
+/** The one wording for what is missing, deleted or somebody else's. */
+export function notFound(thing: string, id: string): Fault {
+  return new Fault("not_found", `There is no ${thing} ${id}`, { details: { [`${thing}_id`]: id } });
+}
+
+/** The summary as it stands in "Cannot …": without capital and full stop. */
+function actionOf(operation: Declared): string {
+  const { summary } = operation;
+  return summary.charAt(0).toLowerCase() + summary.slice(1).replace(/\.$/, "");
+}

@@ -1,0 +1,98 @@
+/** JSON from outside: parsing with words for people, and the refusal of values that a store or another reader would not carry faithfully. */
+import { Fault } from "../ports/fault.ts";
+import type { Json } from "../ports/json.ts";
+
+export const JSON_MAX_DEPTH = 64;
+export const JSON_MAX_KEYS = 10_000;
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** Parses UTF-8 bytes as JSON; throws `invalid_json`. */
+export function parseJson(bytes: Uint8Array): Json {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new Fault("invalid_json", "The body is not valid UTF-8; send JSON encoded as UTF-8");
+  }
+  if (text.trim() === "") throw new Fault("invalid_json", "The body is empty; send a JSON object");
+  try {
+    return JSON.parse(text) as Json;
+  } catch (error) {
+    const where = /position (\d+)/.exec(String(error))?.[1];
+    throw new Fault(
+      "invalid_json",
+      `The body is not valid JSON${where === undefined ? "" : ` (at character ${where})`}; send a JSON object`,
+    );
+  }
+}
+
+/**
+ * Throws `invalid_input` for what could not be kept as sent: nesting beyond 64, over 10,000 keys, U+0000, lone surrogates, `__proto__` keys,
+ * and integers beyond 2^53 (they would be rounded silently). Bytes pass.
+ */
+export function refuseUnsafe(root: unknown): void {
+  const open: { value: unknown; depth: number; path: string }[] = [{ value: root, depth: 0, path: "" }];
+  let keys = 0;
+  for (let item = open.pop(); item !== undefined; item = open.pop()) {
+    const { value, depth, path } = item;
+    if (typeof value === "string") refuseText(value, path);
+    else if (typeof value === "number") refuseNumber(value, path);
+    else if (typeof value === "object" && value !== null && !(value instanceof Uint8Array)) {
+      if (depth >= JSON_MAX_DEPTH) {
+        throw new Fault(
+          "invalid_input",
+          `The value is nested deeper than ${JSON_MAX_DEPTH} levels; send a flatter one`,
+        );
+      }
+      for (const [key, inner] of Object.entries(value)) {
+        keys += 1;
+        if (keys > JSON_MAX_KEYS) {
+          throw new Fault(
+            "invalid_input",
+            `The value has more than ${JSON_MAX_KEYS} keys and elements; send it as text or in parts`,
+          );
+        }
+        const at = path === "" ? key : `${path}.${key}`;
+        if (!Array.isArray(value)) refuseKey(key, at);
+        open.push({ value: inner, depth: depth + 1, path: at });
+      }
+    }
+  }
+}
+
+function refuseKey(key: string, path: string): void {
+  if (key === "__proto__")
+    throw new Fault("invalid_input", `${shorten(path)}: the key __proto__ is not allowed; choose another name`, {
+      details: { field: key },
+    });
+  refuseText(key, "a key");
+}
+
+function refuseText(text: string, path: string): void {
+  const where = path === "" ? "The value" : shorten(path);
+  if (text.includes("\u0000")) {
+    throw new Fault(
+      "invalid_input",
+      `${where} contains the character U+0000, which cannot be stored; remove it or send base64`,
+    );
+  }
+  if (LONE_SURROGATE.test(text)) {
+    throw new Fault(
+      "invalid_input",
+      `${where} contains half of a surrogate pair, which is not valid Unicode; remove it or send base64`,
+    );
+  }
+}
+
+function refuseNumber(value: number, path: string): void {
+  if (Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))) return;
+  throw new Fault(
+    "invalid_input",
+    `${path === "" ? "The number" : shorten(path)} is beyond 2^53 and would be rounded; send it as a string`,
+  );
+}
+
+function shorten(path: string): string {
+  return path.length <= 80 ? path : `${path.slice(0, 77)}...`;
+}

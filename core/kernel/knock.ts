@@ -1,0 +1,38 @@
+/** The subjects of knocks, and their distribution inside a process: one listener on the bus, many who wait. */
+import type { Bus } from "../ports/bus.ts";
+
+export const knockOf = {
+  journal: (realm: string, subject: string) => `journal/${realm}/${subject}`,
+  credential: (id: string) => `credential/${id}`,
+  document: (realm: string, collection: string, id: string) => `document/${realm}/${collection}/${id}`,
+};
+
+export interface Knocks {
+  /** Calls `heard` at each knock on the subject, and when knocks may have been lost. Returns the function that ends it. */
+  on(subject: string, heard: () => void): () => void;
+  /** Calls `heard` with every subject, or "all". */
+  onEvery(heard: (subjects: readonly string[] | "all") => void): void;
+}
+
+export function createKnocks(bus: Bus, signal: AbortSignal): Knocks {
+  const waiting = new Map<string, Set<() => void>>();
+  const every: ((subjects: readonly string[] | "all") => void)[] = [];
+
+  bus.listen((subjects) => {
+    for (const heard of every) heard(subjects);
+    const sets = subjects === "all" ? [...waiting.values()] : subjects.map((subject) => waiting.get(subject));
+    for (const set of sets) for (const heard of [...(set ?? [])]) heard();
+  }, signal);
+
+  return {
+    on(subject, heard) {
+      const set = waiting.get(subject) ?? new Set();
+      waiting.set(subject, set.add(heard));
+      return () => {
+        set.delete(heard);
+        if (set.size === 0 && waiting.get(subject) === set) waiting.delete(subject);
+      };
+    },
+    onEvery: (heard) => void every.push(heard),
+  };
+}

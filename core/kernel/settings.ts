@@ -1,0 +1,46 @@
+/** What the operator may decide, as core sees it: already validated, in plain units. `adapters/config.ts` reads it from the environment. */
+
+export interface Settings {
+  /** Reported by `/healthz`. */
+  version: string;
+  /** Scheme and host for channel URLs, without a trailing slash; null: the request's own origin. */
+  channelBase: string | null;
+  /** Public base URLs of the rest and mcp apps for the pages that link to them; null: the request's own origin. */
+  restBase: string | null;
+  mcpBase: string | null;
+  /** Keys the HMAC of every stored token. */
+  tokenSecretSalt: Uint8Array<ArrayBuffer>;
+  /** Bearer of the internal read route; null: not configured. */
+  internalToken: string | null;
+  /** Largest payload of one message, in bytes. */
+  payloadMaxBytes: number;
+  /** Payloads above this many bytes live in the object store. */
+  payloadInlineMaxBytes: number;
+  /** Time to live of messages when neither message nor channel says one, in seconds. */
+  defaultTtlSeconds: number;
+  rateLimits: RateLimits | null;
+  /** Origins that browsers may call from; `*` allows any. */
+  allowedOrigins: readonly string[];
+  /** Addresses or CIDR blocks whose `X-Forwarded-*` headers are believed. */
+  trustedProxies: readonly string[];
+  /** Milliseconds between two heartbeat comments on a stream, and between two looks at the store without a knock. */
+  heartbeatMs: number;
+  pollMs: number;
+}
+
+/** The classes an operation's `limit` chooses from. */
+export type RateClass = "create" | "publish" | "other";
+
+/** `count` requests per `perMs` milliseconds. */
+export interface Rate {
+  count: number;
+  perMs: number;
+}
+
+export type RateLimits = Record<RateClass, Rate>;
+
+export const defaultRateLimits: RateLimits = {
+  create: { count: 20, perMs: 60_000 },
+  publish: { count: 100, perMs: 1_000 },
+  other: { count: 300, perMs: 60_000 },
+};

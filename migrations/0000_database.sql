@@ -1,0 +1,46 @@
+-- What all stores share: the store's clock, ids that only grow, leases, and objects that await deletion.
+-- Nothing here names a schema: search_path decides.
+
+-- The store's clock. Only tests set millrace.clock_offset (milliseconds).
+CREATE FUNCTION millrace_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
+  SELECT clock_timestamp()
+    + coalesce(nullif(current_setting('millrace.clock_offset', true), ''), '0')::bigint * interval '1 millisecond'
+$$;
+
+-- Milliseconds since 1970, exact to the millisecond, whatever DateStyle and TimeZone say.
+CREATE FUNCTION millrace_ms(moment timestamptz) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
+  SELECT floor(extract(epoch FROM moment) * 1000)::double precision
+$$;
+
+-- A UUIDv7 is a number of 122 bits with version and variant between: 60 high bits (48 of milliseconds, 12 of
+-- their fraction) and 62 low ones. Adding to the low part carries into the high part, so an increment never
+-- touches version or variant (RFC 9562, section 6.2).
+CREATE FUNCTION millrace_id_high(id uuid) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+  SELECT ('x0' || substr(id::text, 1, 8) || substr(id::text, 10, 4) || substr(id::text, 16, 3))::bit(64)::bigint
+$$;
+
+CREATE FUNCTION millrace_id_low(id uuid) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+  SELECT ('x' || substr(id::text, 20, 4) || substr(id::text, 25, 12))::bit(64)::bigint & 4611686018427387903
+$$;
+
+-- The id `step` places after (high, low); low + step must stay below 2^63.
+CREATE FUNCTION millrace_id(high bigint, low bigint, step bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+  SELECT (
+    substr(lpad(to_hex(high + ((low + step) >> 62)), 15, '0'), 1, 12) || '7'
+    || substr(lpad(to_hex(high + ((low + step) >> 62)), 15, '0'), 13, 3)
+    || to_hex(((low + step) & 4611686018427387903) | (-9223372036854775808)::bigint)
+  )::uuid
+$$;
+
+CREATE TABLE leases (
+  name text COLLATE "C" PRIMARY KEY,
+  holder uuid NOT NULL,
+  expires_at timestamptz NOT NULL
+);
+
+CREATE TABLE object_deletions (
+  key text COLLATE "C" PRIMARY KEY,
+  queued_at timestamptz NOT NULL
+);
+
+CREATE INDEX object_deletions_by_age ON object_deletions (queued_at);

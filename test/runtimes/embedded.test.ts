@@ -1,0 +1,213 @@
+/** The embedded PostgreSQL keeps its promises: rows survive, one server a directory, nothing half-made, nothing left behind. */
+import { chown, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import process from "node:process";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { ask, isRunning, openBench, postmasterOf, until } from "../support/embedded_bench.ts";
+
+const bench = await openBench();
+const { fresh, lines, own, refused, start } = bench;
+const test = suite("embedded");
+
+function lastEvent(event: string): Record<string, unknown> | undefined {
+  return lines.findLast((line) => line.event === event)?.fields;
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  return readdir(directory).catch(() => []);
+}
+
+test("start() makes a cluster once, on a private socket only, and rows outlive a stop", async () => {
+  const dataDir = join(fresh(), `it's "our", data`);
+  const before = Date.now();
+  const first = await start({ dataDir });
+  const { host } = first.connection;
+  assert.ok(Date.now() - before < 3_000, `the first start took ${Date.now() - before} ms`);
+  assert.is(first.firstStart, true);
+  await ask(host, "create table kept as select 7 as n");
+  const names = [
+    "listen_addresses",
+    "fsync",
+    "full_page_writes",
+    "synchronous_commit",
+    "server_encoding",
+    "max_connections",
+  ];
+  const [row] = await ask(host, `select ${names.map((name) => `current_setting('${name}') as ${name}`).join()}`);
+  assert.equal(Object.values(row ?? {}), ["", "on", "on", "on", "UTF8", "60"]);
+  assert.is((await stat(host)).mode & 0o777, 0o700);
+  assert.is(await readFile(join(dataDir, "server.pid"), "utf8"), `${process.pid}\n`);
+  const pid = await postmasterOf(host);
+  await Promise.all([first.stop(), first.stop()]);
+  await first.stop();
+  assert.not.ok(isRunning(pid));
+  assert.not.ok((await namesIn(dataDir)).includes("server.pid"));
+  assert.not.ok((await namesIn(host)).includes("postmaster.pid"));
+
+  const again = Date.now();
+  const second = await start({ dataDir });
+  assert.ok(Date.now() - again < 1_000, `a later start took ${Date.now() - again} ms`);
+  assert.is(second.firstStart, false);
+  assert.equal(await ask(host, "select n from kept"), [{ n: 7 }]);
+  await second.stop();
+  assert.match(await readFile(join(dataDir, "postgres.log"), "utf8"), "database system is ready");
+});
+
+test("a kill -9 during the first start leaves nothing half-made", async () => {
+  const dataDir = fresh();
+  const owner = own({ dataDir });
+  await until(async () => (await namesIn(dataDir)).some((name) => name.startsWith("postgres.new-")));
+  process.kill(owner.pid, "SIGKILL");
+  await owner.ended;
+  assert.not.ok((await namesIn(dataDir)).includes("postgres"));
+  const embedded = await start({ dataDir });
+  assert.is(embedded.firstStart, true);
+  assert.equal(await ask(embedded.connection.host, "select 1 as n"), [{ n: 1 }]);
+  assert.equal(
+    (await namesIn(dataDir)).filter((name) => name.includes(".new-")),
+    [],
+  );
+  await embedded.stop();
+});
+
+test("rows survive kill -9 of their owner, and the next server adopts the postmaster and can stop it", async () => {
+  const dataDir = fresh();
+  const owner = own({ dataDir });
+  const host = String((await owner.step("started")).started);
+  await ask(host, "create table kept as select generate_series(1, 100) as n");
+  const pid = await postmasterOf(host);
+  process.kill(owner.pid, "SIGKILL");
+  await owner.ended;
+  assert.ok(isRunning(pid), "the postmaster outlives its owner");
+  const embedded = await start({ dataDir });
+  assert.is(await postmasterOf(host), pid);
+  assert.equal(await ask(host, "select count(*)::int as n from kept"), [{ n: 100 }]);
+  await embedded.stop();
+  assert.not.ok(isRunning(pid));
+});
+
+test("a signal to the owner's whole group reaches PostgreSQL only after the drain", async () => {
+  const dataDir = fresh();
+  const owner = own({ dataDir });
+  await owner.step("waiting");
+  const pid = await postmasterOf(join(dataDir, "postgres"));
+  process.kill(-owner.pid, "SIGTERM");
+  assert.is(await owner.ended, 0);
+  await owner.step("drained");
+  assert.not.ok(isRunning(pid));
+});
+
+test("a held PostgreSQL keeps no finished process alive", async () => {
+  const dataDir = fresh();
+  const owner = own({ dataDir }, { idle: true });
+  assert.is(await owner.ended, 0);
+  await owner.step("started");
+  const embedded = await start({ dataDir });
+  assert.is(lastEvent("embedded_started")?.adopted, true);
+  await embedded.stop();
+});
+
+test("a second server is refused in words for the operator and harms nobody", async () => {
+  const dataDir = fresh();
+  const embedded = await start({ dataDir });
+  const { host } = embedded.connection;
+  const pid = await postmasterOf(host);
+  const second = own({ dataDir });
+  const words = String((await second.step("refused")).refused);
+  await second.ended;
+  for (const part of [dataDir, `pid ${process.pid}`, "DATA_DIR", "DATABASE_URL"])
+    assert.ok(words.includes(part), words);
+  assert.is(await postmasterOf(host), pid);
+  assert.is(await readFile(join(dataDir, "server.pid"), "utf8"), `${process.pid}\n`);
+  assert.equal(await ask(host, "select 1 as n"), [{ n: 1 }]);
+  await embedded.stop();
+});
+
+test("of two servers that start first at the same moment exactly one wins", async () => {
+  const dataDir = fresh();
+  const owners = [own({ dataDir }), own({ dataDir })];
+  const ends = await Promise.all(owners.map((owner) => owner.step("waiting", "refused")));
+  const winners = owners.filter((_owner, index) => ends[index]?.waiting);
+  assert.is(winners.length, 1, JSON.stringify(ends));
+  assert.equal(await ask(join(dataDir, "postgres"), "select 1 as n"), [{ n: 1 }]);
+  assert.equal(
+    (await namesIn(dataDir)).filter((name) => name.includes(".new-")),
+    [],
+  );
+  process.kill(Number(winners[0]?.pid), "SIGTERM");
+  assert.is(await winners[0]?.ended, 0);
+});
+
+test("a lost lock is taken again", async () => {
+  const dataDir = fresh();
+  const embedded = await start({ dataDir });
+  const { host } = embedded.connection;
+  const locks = "select pid from pg_locks where locktype = 'advisory' and granted";
+  const [before] = await ask(host, locks);
+  await ask(host, `select pg_terminate_backend(${before?.pid})`);
+  await until(async () => {
+    const [now] = await ask(host, locks);
+    return now !== undefined && now.pid !== before?.pid;
+  });
+  assert.match(await refused({ dataDir }), "already uses");
+  await embedded.stop();
+});
+
+test("a postmaster killed under its owner comes back with its rows, again and again, and is held as before", async () => {
+  const dataDir = fresh();
+  const embedded = await start({ dataDir });
+  const { host } = embedded.connection;
+  await ask(host, "create table kept as select 1 as n");
+  for (let round = 0; round < 2; round++) {
+    const pid = await postmasterOf(host);
+    process.kill(pid, "SIGKILL");
+    await until(() => lines.at(-1)?.event === "embedded_regained" && lines.at(-1)?.fields.pid !== pid);
+    assert.equal(await ask(host, "select n from kept"), [{ n: 1 }]);
+  }
+  assert.match(await refused({ dataDir }), "already uses");
+  const last = await postmasterOf(host);
+  await embedded.stop();
+  assert.not.ok(isRunning(last));
+});
+
+test("stop() while PostgreSQL is being regained leaves no process behind", async () => {
+  const dataDir = fresh();
+  const embedded = await start({ dataDir });
+  process.kill(await postmasterOf(embedded.connection.host), "SIGKILL");
+  await until(() => lines.at(-1)?.event === "embedded_lost");
+  await embedded.stop();
+  assert.not.ok(isRunning(await postmasterOf(embedded.connection.host)));
+  const next = await start({ dataDir });
+  await next.stop();
+});
+
+test("stale lock files do not hinder a start, whoever has their pid now", async () => {
+  const dataDir = fresh();
+  const embedded = await start({ dataDir });
+  const { host } = embedded.connection;
+  const files = ["postmaster.pid", ".s.PGSQL.5432.lock"].map((name) => join(host, name));
+  const texts = await Promise.all(files.map((file) => readFile(file, "utf8")));
+  await embedded.stop();
+  const { uid, gid } = await stat(host);
+  const stranger = await bench.stranger(process.getuid?.() === 0 ? { uid, gid } : {});
+  const stale = [
+    (text: string) => text,
+    (text: string) => text.replace(/^\d+/, String(stranger)),
+    () => "",
+    () => "nonsense\n",
+  ];
+  for (const spoil of stale) {
+    for (const [index, file] of files.entries()) {
+      await writeFile(file, spoil(texts[index] ?? ""));
+      await chown(file, uid, gid);
+    }
+    const next = await start({ dataDir });
+    assert.equal(await ask(host, "select 1 as n"), [{ n: 1 }]);
+    await next.stop();
+  }
+  assert.ok(isRunning(stranger), "the other program is left alone");
+});
+
+test.after(bench.close);
+test.run();
