@@ -9,7 +9,7 @@ import type { Log } from "../core/ports/log.ts";
 import type { ByteRange, ObjectInfo, Objects } from "../core/ports/objects.ts";
 import { openGate } from "./gate.ts";
 import { type Call, openCalls, type StoreAddress, storeCode, storeFault } from "./minio_call.ts";
-import { bufferOf, putStream } from "./minio_upload.ts";
+import { putBytes, putStream } from "./minio_upload.ts";
 import { checkObjectKey, isObjectKey } from "./object_key.ts";
 
 const PAGE = 1_000;
@@ -42,12 +42,9 @@ export async function openMinio({ bucket, log, lifecycle = true, ...address }: M
   return {
     async put(key, body) {
       checkObjectKey(key);
-      if (!(body instanceof Uint8Array)) {
-        const leave = await uploads.enter(1, AbortSignal.timeout(UPLOAD_WAIT_MS));
-        return await putStream({ call, bucket, key }, body).finally(leave);
-      }
-      await putBytes(call, { bucket, key, bytes: body });
-      return { key, size: body.byteLength, modifiedAt: new Date() };
+      if (body instanceof Uint8Array) return await putBytes({ call, bucket, key }, body);
+      const leave = await uploads.enter(1, AbortSignal.timeout(UPLOAD_WAIT_MS));
+      return await putStream({ call, bucket, key }, body).finally(leave);
     },
     async get(key, range) {
       checkObjectKey(key);
@@ -83,17 +80,12 @@ export async function openMinio({ bucket, log, lifecycle = true, ...address }: M
       return found;
     },
     async ready() {
-      probing ??= putBytes(call, { bucket, key: PROBE, bytes: new Uint8Array() }).finally(() => {
+      probing ??= putBytes({ call, bucket, key: PROBE }, new Uint8Array()).finally(() => {
         probing = undefined;
       });
       await probing;
     },
   };
-}
-
-function putBytes(call: Call, { bucket, key, bytes }: { bucket: string; key: string; bytes: Uint8Array }) {
-  const buffer = bufferOf(bytes);
-  return call((client) => client.putObject(bucket, key, buffer, buffer.byteLength), { weight: buffer.byteLength });
 }
 
 async function requested(

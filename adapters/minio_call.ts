@@ -15,7 +15,7 @@ const CALL_MS = 9_500;
 const TRIES = 3;
 const CALL_OVERHEAD_BYTES = 4_096;
 const GATE = { calls: 64, bytes: 24 * 1024 * 1024, waitingBytes: 16 * 1024 * 1024 };
-const REFUSALS = new Set([
+const REFUSALS: ReadonlySet<string> = new Set([
   "AccessDenied",
   "AuthorizationHeaderMalformed",
   "InvalidAccessKeyId",

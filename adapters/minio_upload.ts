@@ -26,7 +26,8 @@ export async function putStream(target: UploadTarget, body: ReadableStream<Uint8
   const source = partSource(reader);
   try {
     const first = await source.next();
-    const size = source.ended() ? await putWhole(target, first) : await putParts(target, { first, next: source.next });
+    if (source.ended()) return await putBytes(target, first);
+    const size = await putParts(target, { first, next: source.next });
     return { key: target.key, size, modifiedAt: new Date() };
   } catch (error) {
     await reader.cancel(error).catch(() => {});
@@ -34,15 +35,15 @@ export async function putStream(target: UploadTarget, body: ReadableStream<Uint8
   }
 }
 
-async function putWhole({ call, bucket, key }: UploadTarget, bytes: Buffer): Promise<number> {
-  const weight = bytes.byteLength;
-  await call((client) => client.putObject(bucket, key, bytes, bytes.byteLength), { weight });
-  return bytes.byteLength;
+/** Stores bytes in one request. */
+export async function putBytes(target: UploadTarget, bytes: Uint8Array): Promise<ObjectInfo> {
+  await send(target, bytes);
+  return { key: target.key, size: bytes.byteLength, modifiedAt: new Date() };
 }
 
 async function putParts(
   target: UploadTarget,
-  { first, next }: { first: Buffer; next: () => Promise<Buffer> },
+  { first, next }: { first: Uint8Array; next: () => Promise<Uint8Array> },
 ): Promise<number> {
   const { call, bucket, key } = target;
   const uploadId = await call((client) => client.initiateNewMultipartUpload(bucket, key, {}));
@@ -50,7 +51,9 @@ async function putParts(
     const parts: Part[] = [];
     let size = 0;
     for (let bytes = first; bytes.byteLength > 0; bytes = await next()) {
-      parts.push(await putPart(target, { uploadId, part: parts.length + 1, bytes }));
+      const part = parts.length + 1;
+      const query = `partNumber=${part}&uploadId=${encodeURIComponent(uploadId)}`;
+      parts.push({ part, etag: await send(target, bytes, query) });
       size += bytes.byteLength;
     }
     await call((client) => client.completeMultipartUpload(bucket, key, uploadId, parts), { once: true });
@@ -62,19 +65,18 @@ async function putParts(
   }
 }
 
-async function putPart(
-  { call, bucket, key }: UploadTarget,
-  { uploadId, part, bytes }: { uploadId: string; part: number; bytes: Buffer },
-): Promise<Part> {
-  const md5 = createHash("md5").update(bytes).digest("base64");
-  const query = `partNumber=${part}&uploadId=${encodeURIComponent(uploadId)}`;
+/** One PUT, of an object or with `query` of a part; the etag of what was stored. */
+async function send({ call, bucket, key }: UploadTarget, bytes: Uint8Array, query = ""): Promise<string> {
+  // Not the client's putObject, which copies the bytes once more.
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const headers = { "content-md5": createHash("md5").update(buffer).digest("base64") };
   return await call(
     async (client) => {
-      const request = { method: "PUT", bucketName: bucket, objectName: key, query, headers: { "content-md5": md5 } };
-      const response = await client.makeRequestAsyncOmit(request, bytes);
-      return { part, etag: String(response.headers.etag ?? "").replaceAll('"', "") };
+      const request = { method: "PUT", bucketName: bucket, objectName: key, query, headers };
+      const response = await client.makeRequestAsyncOmit(request, buffer);
+      return String(response.headers.etag ?? "").replaceAll('"', "");
     },
-    { weight: bytes.byteLength },
+    { weight: buffer.byteLength },
   );
 }
 
@@ -84,7 +86,7 @@ function partSource(reader: ReadableStreamDefaultReader<Uint8Array>) {
   let heldBytes = 0;
   let over = false;
 
-  async function next(): Promise<Buffer> {
+  async function next(): Promise<Uint8Array> {
     while (!over && heldBytes < PART_BYTES) {
       const read = await reader.read();
       over = read.done;
@@ -93,7 +95,7 @@ function partSource(reader: ReadableStreamDefaultReader<Uint8Array>) {
       heldBytes += read.value.byteLength;
     }
     const [only] = held;
-    const all = only && held.length === 1 ? bufferOf(only) : Buffer.concat(held, heldBytes);
+    const all = only && held.length === 1 ? only : Buffer.concat(held, heldBytes);
     const part = all.subarray(0, PART_BYTES);
     const rest = all.subarray(part.byteLength);
     held = rest.byteLength > 0 ? [rest] : [];
@@ -102,9 +104,4 @@ function partSource(reader: ReadableStreamDefaultReader<Uint8Array>) {
   }
 
   return { next, ended: () => over && heldBytes === 0 };
-}
-
-/** The same bytes as a Buffer, which is what the client takes. */
-export function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

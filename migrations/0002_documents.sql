@@ -75,7 +75,9 @@ CREATE FUNCTION commit_unit(
   in_realm text[], in_subject text[],
   in_at integer[], in_if_open boolean[], in_key text[], in_fingerprint text[],
   in_of integer[], in_data text[], in_ttl_ms bigint[], in_blob_key text[], in_blob_size bigint[], in_blob_sha256 text[]
-) RETURNS TABLE (place integer, refused boolean, outcome jsonb) LANGUAGE plpgsql VOLATILE AS $$
+) RETURNS TABLE (place integer, refused boolean, outcome jsonb) LANGUAGE plpgsql VOLATILE
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
 #variable_conflict use_column
 DECLARE
   command record;
@@ -108,12 +110,15 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'MR001';
   END IF;
 
-  PERFORM FROM (
-    SELECT FROM unnest(in_realm, in_subject) AS w (realm, subject)
-    JOIN journal_subjects s ON s.realm = w.realm AND s.subject = w.subject
-    ORDER BY s.realm, s.subject FOR UPDATE OF s
-  ) held;
-  moment := date_trunc('milliseconds', millrace_now());
+  -- All subjects of the unit at once; without openings and closings journal_append does this by itself.
+  IF in_subjects <> '[]' THEN
+    PERFORM FROM (
+      SELECT FROM unnest(in_realm, in_subject) AS w (realm, subject)
+      JOIN journal_subjects s ON s.realm = w.realm AND s.subject = w.subject
+      ORDER BY s.realm, s.subject FOR UPDATE OF s
+    ) held;
+    moment := date_trunc('milliseconds', millrace_now());
+  END IF;
   FOR command IN
     SELECT * FROM jsonb_to_recordset(in_subjects) AS c (
       n integer, op text, realm text COLLATE "C", subject text COLLATE "C", if_idle_ms double precision

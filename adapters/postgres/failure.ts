@@ -14,7 +14,7 @@ export type Failure = "lost" | "busy" | "contended" | "text" | "other";
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 /** Deadlock, serialization. */
 const CONTENDED = /^40(001|P01)$/;
-/** Resources, lock timeout, statement timeout, idle transaction, read-only, cannot connect now, too late to write. */
+/** Resources, lock timeout, statement timeout, idle transaction, read-only, cannot connect now. */
 const BUSY = /^(53...|55P03|57014|57P03|25P03|25006)$/;
 /** Connection exceptions, and sessions the server ended. */
 const LOST = /^(08...|57P0[1245])$/;
@@ -46,7 +46,7 @@ export function faultOf(error: unknown, lost = "The connection to the database w
     case "contended":
       return new Fault("unavailable", "The database is busy and stored nothing; retry.", { cause: error });
     case "text":
-      return new Fault("invalid_input", "Text may not contain the character U+0000 or half a surrogate pair.", {
+      return new Fault("invalid_input", "Text may not contain the character U+0000.", {
         cause: error,
       });
     default:

@@ -43,7 +43,10 @@ export async function openStorage(config: DatabaseConfig, log: Log): Promise<Sto
 }
 
 /** How to connect, with the embedded server started when there is no other. */
-export async function openConnection(config: DatabaseConfig, log: Log): Promise<{ connection: pg.ClientConfig; close(): Promise<void> }> {
+export async function openConnection(
+  config: DatabaseConfig,
+  log: Log,
+): Promise<{ connection: pg.ClientConfig; close(): Promise<void> }> {
   if (config.databaseUrl === null) {
     const { connection, stop } = await startEmbedded({ dataDir: config.dataDir, log });
     return { connection, close: stop };
@@ -62,7 +65,8 @@ async function waitFor(attempt: () => Promise<void>, log: Log): Promise<void> {
     } catch (error) {
       if (error instanceof UnsafeSetting) throw error;
       const words = error instanceof Error ? error.message || (error as { code?: string }).code : String(error);
-      if (systemClock.elapsed() > deadline) throw new Error(`The database cannot be used: ${words}; check DATABASE_URL`, { cause: error });
+      if (systemClock.elapsed() > deadline)
+        throw new Error(`The database cannot be used: ${words}; check DATABASE_URL`, { cause: error });
       log.write("warn", "database_awaited", { error: words });
       await new Promise((resolve) => setTimeout(resolve, ASK_MS));
     }

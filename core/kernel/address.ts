@@ -42,11 +42,11 @@ function parseIpv6(text: string): Uint8Array | null {
 
 /** An address or CIDR block; null when it is neither. */
 export function parseBlock(text: string): Block | null {
-  const [address, prefix] = text.trim().split("/");
-  const bytes = parseAddress(address ?? "");
-  if (bytes === null) return null;
-  const bits = prefix === undefined ? bytes.length * 8 : Number(prefix);
-  return Number.isInteger(bits) && bits >= 0 && bits <= bytes.length * 8 && prefix !== "" ? { bytes, bits } : null;
+  const parts = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text.trim());
+  const bytes = parts === null ? null : parseAddress(parts[1]!);
+  if (parts === null || bytes === null) return null;
+  const bits = parts[2] === undefined ? bytes.length * 8 : Number(parts[2]);
+  return bits <= bytes.length * 8 ? { bytes, bits } : null;
 }
 
 function contains(block: Block, address: Uint8Array): boolean {

@@ -125,7 +125,8 @@ export function createFeeder(options: FeederOptions): Feeder {
         const page = await journal.read(realm, subject, cursor, PAGE);
         if (page.bounds.state !== "open") return end();
         if (page.entries.length > 0) {
-          knocked = true;
+          // What came after the snapshot of a page that is not full has a knock of its own.
+          if (page.entries.length === PAGE) knocked = true;
           await encode(page.entries, broadcast);
         }
         // One snapshot gave both, so up to lastId there is nothing else; expired ids would look new for ever.
@@ -188,6 +189,7 @@ export function createFeeder(options: FeederOptions): Feeder {
     attach(reader, after) {
       readers.add(reader);
       reader.sink.closed.addEventListener("abort", () => leave(reader), { once: true });
+      if (reader.sink.closed.aborted) return leave(reader);
       reader.sink.write(wire.opening);
       catchUp(reader, after).catch((error) => {
         log.write("warn", "feed_read_failed", { subject, error: String(error) });

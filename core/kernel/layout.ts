@@ -55,9 +55,8 @@ ${["/assets/page.js", ...scripts].map((script) => html`<script type="module" src
 }
 
 /** A piece of code that the reader may copy with a button. */
-export function codeBlock(code: string, caption: Markup | string = ""): Markup {
-  const words = caption === "" ? "" : html`<figcaption>${caption}</figcaption>`;
-  return html`<figure class="code copyable">${words}<div class="box"><pre><code>${code}</code></pre></div></figure>`;
+export function codeBlock(code: string, caption: Markup | string): Markup {
+  return html`<figure class="code copyable"><figcaption>${caption}</figcaption><pre><code>${code}</code></pre></figure>`;
 }
 
 /** Text in which `backticks` mark code. */

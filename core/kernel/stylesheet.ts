@@ -27,11 +27,11 @@ body {
   overflow-wrap: break-word; -webkit-font-smoothing: antialiased; text-rendering: optimizeLegibility;
 }
 h1, h2, h3, h4 { margin: 0; line-height: 1.2; text-wrap: balance; }
-h1, h2 { font-family: var(--serif); font-weight: 500; letter-spacing: -0.015em; }
-h1 { font-size: clamp(2.3rem, 1.5rem + 3.6vw, 3.9rem); line-height: 1.07; letter-spacing: -0.025em; }
+h1, h2 { font-family: var(--serif); font-weight: 500; letter-spacing: -0.01em; }
+h1 { font-size: clamp(2.3rem, 1.5rem + 3.6vw, 3.9rem); line-height: 1.08; letter-spacing: -0.018em; }
 h2 { font-size: clamp(1.6rem, 1.3rem + 1.3vw, 2.15rem); }
 h3 { font-size: 1.2rem; font-weight: 650; letter-spacing: -0.005em; }
-h4 { font-size: .8125rem; font-weight: 650; letter-spacing: .01em; color: var(--soft); }
+h4 { font-size: .9688rem; font-weight: 650; }
 p, ul, ol, dl, pre, table, figure { margin: 0; }
 p { text-wrap: pretty; }
 strong { font-weight: 650; }
@@ -40,6 +40,7 @@ a:hover { color: var(--water-deep); text-decoration-thickness: .12em; }
 :focus-visible { outline: 3px solid var(--water); outline-offset: 3px; border-radius: 3px; }
 code, pre, .mono { font-family: var(--mono); font-size: .875em; font-variant-ligatures: none; }
 :not(pre) > code { padding: .1em .3em; border-radius: 4px; background: var(--sunken); overflow-wrap: anywhere; }
+pre code { font-size: 1em; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; tab-size: 2; }
 .lead { max-width: 38em; font-size: clamp(1.125rem, 1.05rem + .4vw, 1.3rem); line-height: 1.55; color: var(--soft); }
 .soft { color: var(--soft); }
@@ -81,22 +82,23 @@ input {
 input:focus-visible { outline-offset: 1px; border-radius: 8px; }
 
 .code { position: relative; }
-.code figcaption { margin-bottom: .4rem; font-size: .9375rem; font-weight: 600; }
+.code figcaption { margin-bottom: .5rem; font-size: .9375rem; font-weight: 600; line-height: 1.5; }
+.code.copyable figcaption { padding-right: 4.6rem; }
 .code figcaption .soft { font-weight: 400; }
-.code pre { padding: .9rem 1.1rem; border: 1px solid var(--line); border-radius: var(--radius); background: var(--sunken); font-size: .875rem; line-height: 1.6; }
-.code.copyable pre { padding-right: 4.9rem; }
-.code .box { position: relative; }
+.code pre { padding: .85rem 1.1rem; border: 1px solid var(--line); border-radius: var(--radius); background: var(--sunken); font-size: .8438rem; line-height: 1.6; }
 button.copy {
-  position: absolute; top: .5rem; right: .5rem; min-height: 2rem; min-width: 3.9rem; padding: .2rem .7rem; border-color: var(--line);
-  background: var(--surface); color: var(--soft); font-size: .8125rem; font-weight: 500;
+  position: absolute; top: -.3rem; right: 0; min-height: 2rem; min-width: 4.1rem; padding: .2rem .7rem; border-color: var(--line);
+  background: transparent; color: var(--soft); font-size: .8125rem; font-weight: 500;
 }
-button.copy:hover:not(:disabled) { border-color: var(--water); background: var(--surface); color: var(--water); }
+button.copy:hover:not(:disabled) { border-color: var(--water); background: transparent; color: var(--water); }
 
 table { width: 100%; border-collapse: collapse; font-size: .9375rem; line-height: 1.5; }
 th { padding: 0 1rem .45rem 0; text-align: left; font-size: .8125rem; font-weight: 600; color: var(--soft); }
 td, tbody th { padding: .65rem 1rem .65rem 0; border-top: 1px solid var(--line); vertical-align: top; font-weight: 400; font-size: inherit; color: inherit; }
 td:last-child, th:last-child { padding-right: 0; }
+td { text-wrap: pretty; }
 td p + p { margin-top: .3rem; }
+main:focus { outline: none; }
 @media (max-width: 40rem) {
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   table, tbody, tr, td, tbody th { display: block; }

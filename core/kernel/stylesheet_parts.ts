@@ -20,7 +20,7 @@ const landing = `
 .part { margin-top: clamp(4rem, 9vw, 6.5rem); }
 .part > .lead { margin-top: .8rem; }
 .part > .lead + * { margin-top: 2rem; }
-.three { display: grid; gap: 2rem clamp(2rem, 4vw, 3.5rem); grid-template-columns: repeat(auto-fit, minmax(min(16rem, 100%), 1fr)); }
+.three { margin-top: clamp(1.5rem, 4vw, 3rem); display: grid; gap: 2rem clamp(2rem, 4vw, 3.5rem); grid-template-columns: repeat(auto-fit, minmax(min(16rem, 100%), 1fr)); }
 .three h3 { font: 500 1.4rem/1.2 var(--serif); }
 .three p { margin-top: .5rem; color: var(--soft); }
 .stack { display: grid; gap: 1.5rem; }
@@ -55,8 +55,8 @@ const landing = `
 .messages { display: grid; gap: .6rem; margin-top: 1rem; padding: 0; list-style: none; max-height: 27rem; overflow-y: auto; }
 .messages li { padding: .7rem .95rem; border: 1px solid var(--line); border-left: 3px solid var(--water); border-radius: 8px; background: var(--surface); }
 .messages .payload { white-space: pre-wrap; overflow-wrap: anywhere; }
-.messages .about { margin-top: .15rem; color: var(--soft); font-size: .8125rem; line-height: 1.5; overflow-wrap: anywhere; }
-.messages .empty { border-style: dashed; border-left-width: 1px; background: transparent; color: var(--soft); }
+.messages .about { display: flex; flex-wrap: wrap; gap: 0 .9rem; margin-top: .15rem; color: var(--soft); font-size: .8125rem; line-height: 1.5; overflow-wrap: anywhere; }
+.messages .empty { border: 1px dashed var(--line); background: transparent; color: var(--soft); }
 @media (prefers-reduced-motion: no-preference) {
   .messages li:not(.empty) { animation: arrive .35s ease-out; }
   @keyframes arrive { from { opacity: 0; transform: translateY(-.5rem); } }
@@ -65,10 +65,11 @@ const landing = `
 `;
 
 const reference = `
-.pages { display: grid; grid-template-columns: 15.5rem minmax(0, 1fr); gap: clamp(2rem, 5vw, 4.5rem); align-items: start; }
-.pages > .lead-in, .pages > .body { min-width: 0; }
-.contents { position: sticky; top: 0; max-height: 100vh; padding-block: 1.5rem 2rem; overflow-y: auto; font-size: .9063rem; line-height: 1.4; }
-.contents h2 { font: 650 .8125rem/1.4 var(--sans); letter-spacing: .01em; color: var(--soft); }
+.pages { display: grid; grid-template: "contents opening" auto "contents body" 1fr / 15.5rem minmax(0, 1fr); column-gap: clamp(2rem, 5vw, 4.5rem); align-items: start; }
+.pages > .opening { grid-area: opening; }
+.pages > .body { grid-area: body; min-width: 0; }
+.contents { grid-area: contents; position: sticky; top: 0; max-height: 100vh; padding-block: 1.5rem 2rem; overflow-y: auto; font-size: .9063rem; line-height: 1.4; }
+.contents .title { font: 650 .8125rem/1.4 var(--sans); letter-spacing: .01em; color: var(--soft); }
 .contents ul { padding: 0; list-style: none; }
 .contents > ul > li { margin-top: 1rem; }
 .contents > ul > li > a { font-weight: 650; }
@@ -78,8 +79,8 @@ const reference = `
 .contents a:hover { color: var(--water); }
 .contents ul ul a[aria-current] { border-left-color: var(--water); color: var(--water); }
 @media (max-width: 60rem) {
-  .pages { grid-template-columns: minmax(0, 1fr); gap: 1rem; }
-  .contents { position: static; max-height: none; padding-block: 1.25rem 0; }
+  .pages { grid-template: "opening" auto "contents" auto "body" auto / minmax(0, 1fr); }
+  .contents { position: static; max-height: none; padding-block: .5rem 2rem; }
   .contents ul ul a { padding-block: .4rem; }
 }
 .opening { padding-block: clamp(2rem, 5vw, 3.5rem) 1rem; }
@@ -101,16 +102,21 @@ const reference = `
 .facts dt { color: var(--soft); }
 .facts dd { margin: 0; }
 @media (max-width: 40rem) { .facts { grid-template-columns: minmax(0, 1fr); gap: 0; } .facts dd { margin-bottom: .5rem; } }
-.operation h4 { margin: 1.75rem 0 .55rem; }
-.fields th:first-child, .fields tbody th { width: 26%; }
-.fields .kind { width: 30%; }
-.faults tbody th { width: 26%; }
-.faults .status { width: 5rem; }
+.operation h4 { margin: 1.9rem 0 .6rem; }
+@media (min-width: 40.01rem) {
+  .fields tbody th, .faults tbody th { width: 26%; }
+  .fields .kind { width: 30%; }
+  .faults .status { width: 5rem; }
+  .operation .fields td, .operation .fields tbody th { padding-block: .5rem; }
+  .operation .faults td, .operation .faults tbody th { padding-block: .35rem; }
+}
 tbody th code { font-weight: 600; }
 .need { display: block; color: var(--soft); font-size: .8125rem; }
-.examples { display: grid; gap: 1rem; }
-.examples + h4 { margin-top: 1.75rem; }
-@media (max-width: 40rem) { .fields tbody th, .fields .kind, .faults tbody th, .faults .status { width: auto; } .need { display: inline; margin-left: .5em; } }
+.examples { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 1rem 1.25rem; }
+.examples + .examples { margin-top: 1.75rem; }
+.examples .wide { grid-column: 1 / -1; }
+@media (max-width: 40rem) { .examples { grid-template-columns: minmax(0, 1fr); } }
+@media (max-width: 40rem) { .need { display: inline; margin-left: .5em; } }
 @media print {
   .top, .contents, .bottom, .copy, .skip { display: none; }
   .pages { display: block; }

@@ -1,6 +1,6 @@
 /** A real server in a process of its own, on the runtime that runs the test: started, watched, stopped, killed. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -58,7 +58,8 @@ export async function startServerProcess({ dataDir, env = {} }: ServerOptions): 
     readyMs: performance.now() - began,
     async end(signal) {
       const at = performance.now();
-      child.kill(signal);
+      // Deno reports the signal given to child.kill() as the end even when the process exited by itself.
+      process.kill(child.pid!, signal);
       return { code: await ended, ms: performance.now() - at };
     },
   };
@@ -67,5 +68,7 @@ export async function startServerProcess({ dataDir, env = {} }: ServerOptions): 
 /** A fresh data directory, and its removal. */
 export async function temporaryDirectory(): Promise<{ path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), "millrace-test-"));
+  // As root the server lends the cluster to another account, which must be able to come here.
+  await chmod(path, 0o755);
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }

@@ -8,10 +8,12 @@ import {
   copyFile,
   lstat,
   mkdir,
+  open,
   readdir,
   readFile,
   readlink,
   realpath,
+  rm,
   stat,
   symlink,
 } from "node:fs/promises";
@@ -101,10 +103,15 @@ async function copyOf(packageDir: string, base: string): Promise<string> {
   await clearStaged(place);
   if (await isOurs(place)) return place;
   const staged = stagingName(place);
-  await mkdir(staged);
-  await copyTree(join(packageDir, "native"), join(staged, "native"));
-  await linkLibraries(staged);
-  await chmod(staged, 0o755);
+  try {
+    await mkdir(staged);
+    await copyTree(join(packageDir, "native"), join(staged, "native"));
+    await linkLibraries(staged);
+    await chmod(staged, 0o755);
+  } catch (error) {
+    await rm(staged, { recursive: true, force: true }).catch(() => undefined);
+    throw error;
+  }
   await moveIntoPlace(staged, place);
   return place;
 }
@@ -121,16 +128,22 @@ async function isOurs(place: string): Promise<boolean> {
 
 async function copyTree(from: string, to: string): Promise<void> {
   await mkdir(to);
-  for (const entry of await readdir(from, { withFileTypes: true })) {
+  const entries = await readdir(from, { withFileTypes: true });
+  const copies = entries.map(async (entry) => {
     const [source, target] = [join(from, entry.name), join(to, entry.name)];
     if (entry.isDirectory()) await copyTree(source, target);
     else if (entry.isSymbolicLink()) await symlink(await readlink(source), target);
     else if (!entry.name.endsWith(".a")) await copyReadable(source, target);
-  }
+  });
+  await Promise.all(copies);
   await chmod(to, 0o755);
 }
 
+/** Copies a file for all to read, and durably: the renamed directory is trusted ever after, also after a power cut. */
 async function copyReadable(source: string, target: string): Promise<void> {
   await copyFile(source, target, constants.COPYFILE_FICLONE);
   await chmod(target, (await stat(source)).mode & 0o100 ? 0o755 : 0o644);
+  const handle = await open(target, "r+");
+  await handle.sync();
+  await handle.close();
 }

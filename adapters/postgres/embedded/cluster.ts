@@ -42,7 +42,7 @@ export async function ensureCluster(
     if (how.account) await chown(staged, how.account.uid, how.account.gid);
     await initialise(staged, how);
   } catch (error) {
-    await rm(staged, { recursive: true, force: true });
+    await rm(staged, { recursive: true, force: true }).catch(() => undefined);
     throw error;
   }
   if (await moveIntoPlace(staged, cluster)) return true;
@@ -54,6 +54,7 @@ export async function ensureCluster(
 
 async function initialise(directory: string, how: { binaries: string; account: Account | null }): Promise<void> {
   const program = join(how.binaries, "initdb");
+  const place = dirname(directory);
   const words = ["-D", directory, "-U", USER, "--auth=trust", "-E", "UTF8", "--no-locale", "--no-instructions"];
   const child = spawn(program, words, { ...spawnOptions(how.account), stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
@@ -66,6 +67,8 @@ async function initialise(directory: string, how: { binaries: string; account: A
     child.once("error", (cause) => resolve({ code: null, cause }));
     child.once("close", (code, signal) => resolve({ code: code ?? signal }));
   });
-  if (ended.cause) throw await trouble(`${program} does not run on this system`, { directory, cause: ended.cause });
-  if (ended.code !== 0) throw await trouble(`initdb failed (${ended.code})`, { directory, tail: tailOf(output) });
+  if (ended.cause)
+    throw await trouble(`${program} does not run on this system`, { directory: place, cause: ended.cause });
+  if (ended.code !== 0)
+    throw await trouble(`initdb failed (${ended.code})`, { directory: place, tail: tailOf(output) });
 }

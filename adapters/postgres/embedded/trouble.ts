@@ -38,5 +38,5 @@ export async function trouble(
     parts.push(`The disk that holds ${where.directory} is full: make room there or set DATA_DIR to another disk.`);
   if (where.cause instanceof Error) parts.push(`${where.cause.message}.`);
   if (where.tail) parts.push(`Its last words:\n${where.tail}`);
-  return new Error(parts.join(" "), { cause: where.cause });
+  return new Error(parts.join(" "), where.cause === undefined ? {} : { cause: where.cause });
 }

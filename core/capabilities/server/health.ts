@@ -6,6 +6,7 @@ import { Fault } from "../../ports/fault.ts";
 
 /** The longest a check may take, in milliseconds; a probe that hangs would tell nothing. */
 const PATIENCE_MS = 3_000;
+const LATE = "No answer within 3 s";
 
 export const health = call({
   summary: "Tell that the server lives.",
@@ -74,13 +75,16 @@ export const ready = call({
 });
 
 async function checkDatabase(context: Context) {
-  const readiness = await inTime(context.database.ready(), context);
+  const readiness = await inTime(context.database.ready(), context).catch((error: unknown) => {
+    context.log.write("error", "database_not_ready", { error: String(error) });
+    return { ready: false, schema: null, reason: "The database cannot be used; the log says why" };
+  });
   if (readiness === "late") {
-    const late = { ready: false, reason: lateWords };
+    const late = { ready: false, reason: LATE };
     return { database: late, migrations: { ...late, schema: null } };
   }
   const { schema } = readiness;
-  const why = readiness.ready ? {} : { reason: readiness.reason ?? "not ready" };
+  const why = readiness.ready ? {} : { reason: readiness.reason ?? "It is not ready" };
   const database: Check = schema === null ? { ready: readiness.ready, ...why } : { ready: true };
   return { database, migrations: { ready: readiness.ready, schema, ...why } };
 }
@@ -88,7 +92,7 @@ async function checkDatabase(context: Context) {
 async function checkObjects(context: Context): Promise<Check> {
   try {
     const answered = await inTime(context.objects.ready(), context);
-    return answered === "late" ? { ready: false, reason: lateWords } : { ready: true };
+    return answered === "late" ? { ready: false, reason: LATE } : { ready: true };
   } catch (error) {
     context.log.write("warn", "objects_not_ready", { error: String(error) });
     return {
@@ -97,8 +101,6 @@ async function checkObjects(context: Context): Promise<Check> {
     };
   }
 }
-
-const lateWords = `No answer within ${PATIENCE_MS / 1000} s`;
 
 /** What `answer` resolves to, or "late" when it takes too long. */
 async function inTime<T>(answer: Promise<T>, { clock }: Context): Promise<T | "late"> {

@@ -13,10 +13,10 @@ import {
 } from "@modelcontextprotocol/sdk/types.js";
 import { quote } from "../../kernel/fields.ts";
 import { instructions, protocolVersions, serverName, serverTitle } from "./about.ts";
-import { type Failure, failure, knownMethods, wrongParams } from "./message.ts";
-import type { Arguments, Caller, Registry } from "./registry.ts";
+import { type Asked, type Failure, failure, knownMethods, wrongParams } from "./message.ts";
+import type { Caller, Registry } from "./registry.ts";
 
-export type Dialogue = (request: JSONRPCRequest, caller: Caller) => Promise<JSONRPCMessage | Failure>;
+export type Dialogue = (asked: Asked, caller: Caller) => Promise<JSONRPCMessage | Failure>;
 
 type ServerOptions = NonNullable<ConstructorParameters<typeof Server>[1]>;
 
@@ -25,15 +25,14 @@ export function createDialogue(registry: Registry, version: string): Dialogue {
   const identity = { name: serverName, title: serverTitle, version };
   const options: ServerOptions = { capabilities: { tools: {} }, instructions, jsonSchemaValidator: unusedValidator };
 
-  function serverFor(request: JSONRPCRequest, caller: Caller): Server {
+  function serverFor(args: Asked["args"], caller: Caller): Server {
     const server = new Server(identity, options);
     server.setRequestHandler(ListToolsRequestSchema, ({ params }) => {
       if (params?.cursor === undefined) return { tools: registry.tools };
       throw protocolError(ErrorCode.InvalidParams, "The list of tools is one page; leave cursor out");
     });
     server.setRequestHandler(CallToolRequestSchema, ({ params }) => {
-      // The arguments as they were sent: the SDK's copy has lost keys named __proto__.
-      const result = registry.call(params.name, (request.params?.arguments ?? {}) as Arguments, caller);
+      const result = registry.call(params.name, args, caller);
       if (result !== null) return result;
       const guess = registry.nearest(params.name);
       const advice = guess === null ? "tools/list shows which there are" : `did you mean ${guess}?`;
@@ -48,10 +47,10 @@ export function createDialogue(registry: Registry, version: string): Dialogue {
     return server;
   }
 
-  return async (request, caller) => {
+  return async ({ request, args }, caller) => {
     const wrong = wrongParams(request);
     if (wrong !== null) return failure(request.id, ErrorCode.InvalidParams, wrong);
-    const server = serverFor(request, caller);
+    const server = serverFor(args, caller);
     return new Promise((resolve) => {
       const transport: Transport = {
         start: async () => {},

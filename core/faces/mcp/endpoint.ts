@@ -39,7 +39,7 @@ export function createEndpoint(dialogue: Dialogue, settings: Settings): (exchang
       return refusal(failure(id, ErrorCode.InvalidRequest, message, { supported: [...protocolVersions] }));
     }
     if (received.kind === "silent") return new Response(null, { status: 202 });
-    return json(await dialogue(received.request, { requestId, address, origin, signal: request.signal }));
+    return json(await dialogue(received, { requestId, address, origin, signal: request.signal }));
   };
 }
 

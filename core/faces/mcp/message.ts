@@ -11,7 +11,7 @@ import {
   ListToolsRequestSchema,
   PingRequestSchema,
 } from "@modelcontextprotocol/sdk/types.js";
-import { parseJson } from "../../kernel/json_text.ts";
+import { parseJson, refuseUnsafe } from "../../kernel/json_text.ts";
 import { Fault } from "../../ports/fault.ts";
 import type { JsonObject } from "../../ports/json.ts";
 
@@ -24,8 +24,17 @@ export interface Failure {
   error: { code: number; message: string; data?: JsonObject };
 }
 
+/**
+ * A request, and beside it the arguments of a tool call as they were sent: the corridor alone looks into them. The SDK's schemas would take
+ * seconds over 200,000 keys, and silently drop a key named __proto__.
+ */
+export interface Asked {
+  request: JSONRPCRequest;
+  args: Readonly<Record<string, unknown>>;
+}
+
 export type Received =
-  | { kind: "request"; request: JSONRPCRequest }
+  | ({ kind: "request" } & Asked)
   /** A notification or a response: it gets no answer. */
   | { kind: "silent" }
   | { kind: "refused"; failure: Failure };
@@ -59,28 +68,42 @@ export function receive(bytes: Uint8Array): Received {
   }
   if (Array.isArray(value))
     return refused(null, "The body is a batch; batches were removed from MCP in 2025-06-18; send one message");
-  if (typeof value !== "object" || value === null)
-    return refused(null, "The body is no JSON object; send one JSON-RPC 2.0 message");
-  const { jsonrpc, method, id } = value as Record<string, unknown>;
+  if (!isRecord(value)) return refused(null, "The body is no JSON object; send one JSON-RPC 2.0 message");
+  const { message, args } = apart(value);
+  const { jsonrpc, method, id } = message;
   const known = typeof id === "string" || Number.isSafeInteger(id) ? (id as string | number) : null;
+  const unsafe = whyUnsafe(message);
+  if (unsafe !== null) return refused(known, unsafe);
   if (jsonrpc !== "2.0") return refused(known, 'The message is not JSON-RPC 2.0; it needs "jsonrpc": "2.0"');
   if (method === undefined) {
-    if (isJSONRPCResultResponse(value) || isJSONRPCErrorResponse(value)) return { kind: "silent" };
-    return refused(
-      known,
-      "The message has no method, and is no response either; send a request with jsonrpc, id and method",
-    );
+    if (isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)) return { kind: "silent" };
+    return refused(known, "The message has no method and is no response either; send jsonrpc, id and method");
   }
-  if (id === undefined) {
-    const notification = JSONRPCNotificationSchema.safeParse(value);
-    return notification.success
-      ? { kind: "silent" }
-      : refused(null, `The notification is malformed: ${describe(notification.error.issues)}`);
+  const schema = id === undefined ? JSONRPCNotificationSchema : JSONRPCRequestSchema;
+  const checked = schema.safeParse(message);
+  if (!checked.success) return refused(known, `The message is malformed: ${describe(checked.error.issues)}`);
+  return id === undefined ? { kind: "silent" } : { kind: "request", request: checked.data as JSONRPCRequest, args };
+}
+
+function apart(value: Record<string, unknown>): { message: Record<string, unknown>; args: Asked["args"] } {
+  const { params } = value;
+  if (!isRecord(params) || !isRecord(params.arguments)) return { message: value, args: {} };
+  return { message: { ...value, params: { ...params, arguments: {} } }, args: params.arguments };
+}
+
+/** Nesting, keys and characters, before a schema walks over them. */
+function whyUnsafe(message: Record<string, unknown>): string | null {
+  try {
+    refuseUnsafe(message);
+    return null;
+  } catch (error) {
+    if (error instanceof Fault) return error.message;
+    throw error;
   }
-  const request = JSONRPCRequestSchema.safeParse(value);
-  if (!request.success) return refused(known, `The request is malformed: ${describe(request.error.issues)}`);
-  // As it was sent: the schema's copy has lost keys named __proto__, which are to be refused by name.
-  return { kind: "request", request: value as JSONRPCRequest };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** What is wrong with a known method's parameters, or null. */

@@ -10,7 +10,7 @@ import { credentialArgument, type ToolOperation, toolOf } from "./tool_schema.ts
 /** Where a call comes from. */
 export type Caller = Pick<Call, "requestId" | "address" | "origin" | "signal">;
 
-export type Arguments = Readonly<Record<string, unknown>>;
+type Arguments = Readonly<Record<string, unknown>>;
 
 export interface Registry {
   /** The tools in declared order. */
@@ -59,16 +59,13 @@ function isTool(operation: Operation): operation is ToolOperation {
 /** The arguments as the corridor wants them: the credential comes as an argument and never from a header. */
 function callOf(operation: ToolOperation, args: Arguments, caller: Caller): Call {
   const argument = credentialArgument(operation.needs);
-  const early: Record<string, unknown> = { ...args };
-  if (argument !== null) delete early[argument];
-  return {
-    face: "mcp",
-    ...caller,
-    secret: () => (argument === null || !Object.hasOwn(args, argument) ? null : secretOf(argument, args[argument])),
-    bearer: () => null,
-    early,
-    read: async () => early,
-  };
+  if (argument === null || !Object.hasOwn(args, argument)) return carried(args, () => null, caller);
+  const { [argument]: secret, ...fields } = args;
+  return carried(fields, () => secretOf(argument, secret), caller);
+}
+
+function carried(fields: Arguments, secret: Call["secret"], caller: Caller): Call {
+  return { face: "mcp", ...caller, secret, bearer: () => null, early: fields, read: async () => fields };
 }
 
 function secretOf(argument: string, value: unknown): string | null {

@@ -1,0 +1,259 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import * as v from "valibot";
+import type { Context } from "../../core/kernel/context.ts";
+import { writeToken } from "../../core/kernel/credential.ts";
+import { uuid } from "../../core/kernel/fields.ts";
+import { type Call, createCorridor } from "../../core/kernel/invoke.ts";
+import { createLimiter } from "../../core/kernel/limit.ts";
+import { call, type Needs, type Operation } from "../../core/kernel/operation.ts";
+import type { Settings } from "../../core/kernel/settings.ts";
+import { Fault, type FaultCode } from "../../core/ports/fault.ts";
+import { logText, memoryHouse } from "../support/memory_house.ts";
+
+const test = suite("kernel/invoke");
+
+const MINE = "0190163d-8694-739b-aea5-966c26f8ad91";
+const OTHER = "0190163d-8694-739b-aea5-966c26f8ad92";
+const owner: Needs = { credential: "publish", of: "thing_id" };
+const reader: Needs = { credential: "read", of: "thing_id", optional: true };
+
+type Handle = (context: Context, input: Record<string, unknown>) => Promise<unknown>;
+
+function operation(needs: Needs, handle: Handle = async () => ({ done: true }), more: Partial<Operation> = {}): Operation {
+  const declared = call({
+    summary: "Try a thing.",
+    http: "POST /v1/things/:thing_id",
+    tool: "try_thing",
+    needs,
+    limit: "other",
+    input: v.strictObject({ thing_id: v.optional(uuid("the thing's id")), note: v.optional(v.string(), "none") }),
+    output: v.unknown(),
+    handle,
+  });
+  return { ...declared, name: "things.try", ...more } as Operation;
+}
+
+function open(settings: Partial<Settings> = {}) {
+  const house = memoryHouse(settings);
+  const corridor = createCorridor(house, createLimiter(house.settings.rateLimits, house.clock));
+  const reads = { count: 0 };
+  function request(given: { token?: string; bearer?: string; thing?: unknown; address?: string; body?: Record<string, unknown> } = {}): Call {
+    const early = { thing_id: given.thing ?? MINE };
+    return {
+      face: "rest",
+      requestId: "request-1",
+      address: given.address ?? "192.0.2.1",
+      origin: "http://localhost",
+      signal: new AbortController().signal,
+      secret: () => given.token ?? null,
+      bearer: () => given.bearer ?? null,
+      early,
+      async read() {
+        reads.count += 1;
+        return { ...early, ...given.body };
+      },
+    };
+  }
+  async function token(kind: "publish" | "read", subject = MINE): Promise<string> {
+    const minted = await house.credentials.mint(kind, subject);
+    await house.database.commit([minted.command]);
+    return minted.token;
+  }
+  return { house, corridor, reads, request, token };
+}
+
+async function refusal(work: Promise<unknown>, code: FaultCode): Promise<Fault> {
+  const error = await work.then(() => null, (thrown: unknown) => thrown);
+  assert.instance(error, Fault);
+  assert.is((error as Fault).code, code, (error as Fault).message);
+  return error as Fault;
+}
+
+test("an internal route that is not configured answers 503 before anything is read", async () => {
+  const { corridor, reads, request } = open();
+  for (const given of [{}, { bearer: "guess" }, { bearer: "" }, { thing: "nonsense" }]) {
+    const fault = await refusal(corridor(operation("internal"), request(given)), "not_configured");
+    assert.is(fault.status, 503);
+    assert.match(fault.message, "INTERNAL_TOKEN is not configured");
+  }
+  assert.is(reads.count, 0);
+});
+
+test("an internal route takes its token and no other", async () => {
+  const { corridor, reads, request, token } = open({ internalToken: "the internal token" });
+  await refusal(corridor(operation("internal"), request()), "unauthorized");
+  for (const bearer of ["the internal toke", "the internal token2", "THE INTERNAL TOKEN", "", await token("publish")]) {
+    await refusal(corridor(operation("internal"), request({ bearer })), "unauthorized");
+  }
+  assert.is(reads.count, 0);
+  assert.is((await corridor(operation("internal"), request({ bearer: "the internal token" }))).status, 200);
+});
+
+test("a caller without a valid token is refused before the body is read", async () => {
+  const { house, corridor, reads, request, token } = open();
+  const garbage = ["x", "pub_", writeToken("pub", house.ids.bytes(32)), await token("read")];
+  for (const text of garbage) await refusal(corridor(operation(owner), request({ token: text })), "unauthorized");
+  const missing = await refusal(corridor(operation(owner), request()), "unauthorized");
+  assert.is(missing.message, "The publish token is missing; send it as the header X-Publish-Token (over MCP: the argument publish_token)");
+  assert.is(reads.count, 0);
+});
+
+test("a bearer carries a read token and no publish token", async () => {
+  const { corridor, request, token } = open();
+  await corridor(operation(reader), request({ bearer: await token("read") }));
+  await refusal(corridor(operation(owner), request({ bearer: await token("publish") })), "unauthorized");
+});
+
+test("an optional credential may be left out, and is refused when it is wrong", async () => {
+  const { corridor, reads, request, token } = open();
+  assert.is((await corridor(operation(reader), request())).principal, null);
+  assert.is((await corridor(operation(reader), request({ token: await token("read") }))).principal?.subject, MINE);
+  assert.is(reads.count, 2);
+  await refusal(corridor(operation(reader), request({ token: "rdg_x" })), "unauthorized");
+  await refusal(corridor(operation(reader), request({ bearer: await token("publish") })), "unauthorized");
+  await refusal(corridor(operation(reader), request({ token: await token("read", OTHER) })), "not_found");
+  assert.is(reads.count, 2);
+});
+
+test("a valid token of another thing sees what a missing thing shows, before the body is read", async () => {
+  const { corridor, reads, request, token } = open();
+  const fault = await refusal(corridor(operation(owner), request({ token: await token("publish", OTHER) })), "not_found");
+  assert.is(fault.message, `There is no thing ${MINE}`);
+  assert.equal(fault.details, { thing_id: MINE });
+  assert.is(reads.count, 0);
+});
+
+test("an id that is none is named as such, to holders of a token only", async () => {
+  const { corridor, reads, request, token } = open();
+  await refusal(corridor(operation(owner), request({ thing: "nonsense" })), "unauthorized");
+  const fault = await refusal(corridor(operation(owner), request({ token: await token("publish"), thing: "nonsense" })), "invalid_input");
+  assert.match(fault.message, 'Cannot try a thing: thing_id is "nonsense", which is not an id');
+  assert.is(reads.count, 0);
+});
+
+test("the handler gets validated input with defaults, and nothing else", async () => {
+  const { corridor, request } = open();
+  const inputs: unknown[] = [];
+  const trying = operation("nobody", async (_, input) => inputs.push(input));
+  await corridor(trying, request());
+  await refusal(corridor(trying, request({ body: { notes: "x" } })), "invalid_input");
+  await refusal(corridor(trying, request({ body: { note: 1 } })), "invalid_input");
+  assert.equal(inputs, [{ thing_id: MINE, note: "none" }]);
+});
+
+test("the answer has the declared status and headers, unless the handler sets others", async () => {
+  const { corridor, request } = open();
+  const plain = await corridor(operation("nobody"), request());
+  assert.equal([plain.value, plain.status, plain.headers], [{ done: true }, 200, {}]);
+  assert.is((await corridor(operation("nobody", undefined, { status: 201 } as Partial<Operation>), request())).status, 201);
+  const replying = operation("nobody", async (context) => context.reply({ status: 503, headers: { "X-Why": "busy" } }));
+  const other = await corridor(replying, request());
+  assert.equal([other.status, other.headers], [503, { "X-Why": "busy" }]);
+});
+
+const few = { create: { count: 3, perMs: 60_000 }, publish: { count: 3, perMs: 1_000 }, other: { count: 3, perMs: 60_000 } };
+
+test("failed identifications count against the address, so that guessing ends in 429", async () => {
+  const { house, corridor, reads, request, token } = open({ rateLimits: few });
+  for (let guess = 0; guess < 3; guess += 1) {
+    const fault = await refusal(corridor(operation(owner), request({ token: writeToken("pub", house.ids.bytes(32)) })), "unauthorized");
+    assert.match(fault.headers.RateLimit, `r=${2 - guess}`);
+  }
+  const fault = await refusal(corridor(operation(owner), request({ token: "pub_guess" })), "rate_limited");
+  assert.is(fault.headers["Retry-After"], "20");
+  assert.is(reads.count, 0);
+  await refusal(corridor(operation(owner), request({ address: "192.0.2.2" })), "unauthorized");
+  await corridor(operation(owner), request({ token: await token("publish") }));
+});
+
+test("a credential has a limit of its own, wherever it is used from", async () => {
+  const { corridor, reads, request, token } = open({ rateLimits: few });
+  const [first, second] = [await token("publish"), await token("publish")];
+  for (const address of ["192.0.2.1", "192.0.2.2", "192.0.2.3"]) await corridor(operation(owner), request({ token: first, address }));
+  await refusal(corridor(operation(owner), request({ token: first, address: "192.0.2.4" })), "rate_limited");
+  assert.is(reads.count, 3);
+  await corridor(operation(owner), request({ token: second }));
+});
+
+test("addresses of one IPv6 network share a limit", async () => {
+  const { corridor, request } = open({ rateLimits: few });
+  for (const last of ["1", "2", "3"]) await corridor(operation("nobody"), request({ address: `2001:db8::${last}` }));
+  await refusal(corridor(operation("nobody"), request({ address: "2001:db8::4" })), "rate_limited");
+  await corridor(operation("nobody"), request({ address: "2001:db8:0:1::4" }));
+});
+
+test("an unlimited operation answers on and on", async () => {
+  const { corridor, request } = open({ rateLimits: few });
+  for (let round = 0; round < 20; round += 1) await corridor(operation("nobody", undefined, { limit: "unlimited" }), request());
+});
+
+test("rate headers stand on answers and on faults", async () => {
+  const { corridor, request } = open({ rateLimits: few });
+  assert.is((await corridor(operation("nobody"), request())).headers.RateLimit, '"other";r=2;t=20');
+  const failing = operation("nobody", () => Promise.reject(new Fault("conflict", "no", { headers: { "X-Own": "1" } })));
+  const fault = await refusal(corridor(failing, request()), "conflict");
+  assert.equal(fault.headers, { "RateLimit-Policy": '"other";q=3;w=60', RateLimit: '"other";r=1;t=40', "X-Own": "1" });
+});
+
+test("what is not a Fault becomes internal: its words stay in the log, under the id that the caller gets", async () => {
+  const wrongs = [new Error('relation "secrets" does not exist'), "secrets", { secrets: 1 }, undefined, null];
+  for (const wrong of wrongs) {
+    const { house, corridor, request } = open();
+    const fault = await refusal(corridor(operation("nobody", () => Promise.reject(wrong)), request()), "internal");
+    assert.is(fault.message, "Something went wrong on our side; it is in the log as request-1");
+    assert.is(fault.details, undefined);
+    const line = house.log.lines.find(({ event }) => event === "internal");
+    assert.is(line?.level, "error");
+    assert.is(line?.fields.request_id, "request-1");
+    if (wrong instanceof Error) assert.match(String(line?.fields.error), 'relation "secrets"');
+  }
+});
+
+test("the cause of a Fault is for the log only", async () => {
+  const { house, corridor, request } = open();
+  const failing = operation("nobody", () => Promise.reject(new Fault("unavailable", "The store is away", { cause: new Error("10.0.0.7 refused") })));
+  const fault = await refusal(corridor(failing, request()), "unavailable");
+  assert.not.match(fault.message, "10.0.0.7");
+  assert.match(logText(house.log), "10.0.0.7 refused");
+});
+
+test("a fault while the body is read goes to the caller as it is", async () => {
+  const { corridor, request } = open();
+  const reading = { ...request(), read: () => Promise.reject(new Fault("too_large", "The body is larger")) };
+  await refusal(corridor(operation("nobody"), reading), "too_large");
+});
+
+test("every operation writes one line, with what an operator needs and without secrets", async () => {
+  const { house, corridor, request, token } = open();
+  const secret = await token("publish");
+  const working = operation(owner, async (context) => context.clock.sleep(12));
+  const answer = corridor(working, request({ token: secret }));
+  await house.clock.advance(0);
+  await house.clock.advance(12);
+  const { principal } = await answer;
+  await refusal(corridor(working, request({ token: secret, body: { note: 7 } })), "invalid_input");
+  const wrong = `${secret.slice(0, -1)}${secret.endsWith("a") ? "b" : "a"}`;
+  await refusal(corridor(working, request({ token: wrong })), "unauthorized");
+  const line = { operation: "things.try", face: "rest", status: 200, ms: 12, request_id: "request-1", credential: principal!.id.slice(0, 8) };
+  const { credential: _, ...nobody } = line;
+  assert.equal(house.log.lines, [
+    { level: "info", event: "operation", fields: line },
+    { level: "info", event: "operation", fields: { ...line, ms: 0, status: 400, code: "invalid_input" } },
+    { level: "info", event: "operation", fields: { ...nobody, ms: 0, status: 401, code: "unauthorized" } },
+  ]);
+  for (const text of [secret, wrong]) assert.not(logText(house.log).includes(text.slice(4, 47)));
+});
+
+test("an error that repeats a token is the only way it could reach a log, and none of ours does", async () => {
+  const { house, corridor, request, token } = open();
+  const secret = await token("read", OTHER);
+  for (const given of [{ token: secret }, { bearer: secret }, { token: `${secret}x` }, { token: secret.replace("rdg", "pub") }]) {
+    const error = await corridor(operation(reader), request(given)).catch((thrown: Fault) => thrown);
+    assert.instance(error, Fault);
+    assert.not(JSON.stringify([(error as Fault).message, (error as Fault).details]).includes(secret.slice(4, 47)));
+  }
+  assert.not(logText(house.log).includes(secret.slice(4, 47)));
+});
+
+test.run();

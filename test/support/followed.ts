@@ -1,0 +1,98 @@
+/** A followed subject for tests: a house on memory, a wire that is easy to read, and counts of what following costs. */
+import type { Feed, Wire } from "../../core/kernel/feed.ts";
+import { createFollowers, type Followers } from "../../core/kernel/follow.ts";
+import { knockOf } from "../../core/kernel/knock.ts";
+import type { Settings } from "../../core/kernel/settings.ts";
+import type { Journal } from "../../core/ports/journal.ts";
+import { type FakeSink, fakeSink } from "./fake_sink.ts";
+import { type MemoryHouse, type MemoryPorts, memoryHouse, memoryPorts } from "./memory_house.ts";
+
+const REALM = "followed";
+const SUBJECT = "subject";
+const encoder = new TextEncoder();
+
+/** One line for everything that is written. */
+export const plainWire: Wire = {
+  opening: encoder.encode("open\n"),
+  heartbeat: encoder.encode("beat\n"),
+  message: (id, json) => encoder.encode(`${id} ${json}\n`),
+  notice: (event, json) => encoder.encode(`${event} ${json}\n`),
+};
+
+export interface Followed {
+  house: MemoryHouse;
+  followers: Followers;
+  counts: { reads: number; bounds: number; encodings: number };
+  /** Appends messages and, unless told otherwise, knocks; returns their ids. */
+  publish(messages: string[], how?: { ttlMs?: number | null; knock?: boolean }): Promise<string[]>;
+  /** Follows from `after` (null: live only). */
+  follow(after?: string | null, credential?: string | null, sink?: FakeSink): FakeSink;
+  /** Lets everything that hangs on promises have its turn, without time passing. */
+  settle(): Promise<void>;
+  close(): Promise<void>;
+  knock(): void;
+}
+
+/** The data of the messages that a sink was given, in order. */
+export function received(sink: FakeSink): string[] {
+  return sink
+    .lines()
+    .filter((line) => /^[0-9a-f]{8}-/.test(line))
+    .map((line) => line.slice(37));
+}
+
+/** Notices that a sink was given: `gap` and `reset`. */
+export function notices(sink: FakeSink): [string, Record<string, unknown>][] {
+  const found = sink.lines().filter((line) => /^(gap|reset) /.test(line));
+  return found.map((line) => [line.split(" ")[0]!, JSON.parse(line.slice(line.indexOf(" ")))]);
+}
+
+export async function openFollowed(
+  how: { settings?: Partial<Settings>; ports?: MemoryPorts; journal?: (journal: Journal) => Journal } = {},
+): Promise<Followed> {
+  const ports = how.ports ?? memoryPorts();
+  const counts = { reads: 0, bounds: 0, encodings: 0 };
+  const inner = how.journal?.(ports.database.journal) ?? ports.database.journal;
+  const journal: Journal = {
+    ...inner,
+    read(...of) {
+      counts.reads += 1;
+      return inner.read(...of);
+    },
+    bounds(...of) {
+      counts.bounds += 1;
+      return inner.bounds(...of);
+    },
+  };
+  const house = memoryHouse(how.settings, { ...ports, database: { ...ports.database, journal } });
+  const followers = createFollowers(house, { wire: plainWire, signal: house.life.signal });
+  await house.database.commit([{ op: "journal.open", realm: REALM, subject: SUBJECT }]);
+  const knock = () => house.bus.knock([knockOf.journal(REALM, SUBJECT)]);
+
+  const message: Feed["message"] = async ({ data }) => {
+    counts.encodings += 1;
+    return data;
+  };
+
+  return {
+    house,
+    followers,
+    counts,
+    knock,
+    async publish(messages, { ttlMs = null, knock: aloud = true } = {}) {
+      const entries = messages.map((data) => ({ data, ttlMs }));
+      const appended = await house.database.journal.append({ op: "journal.append", realm: REALM, subject: SUBJECT, entries, ifOpen: true });
+      if (!("entries" in appended)) throw new Error(`the append was refused: ${appended.status}`);
+      if (aloud) knock();
+      return appended.entries.map(({ id }) => id);
+    },
+    follow(after = null, credential = null, sink = fakeSink()) {
+      followers.follow("test", { realm: REALM, subject: SUBJECT, after, message }, { sink, credential });
+      return sink;
+    },
+    settle: () => house.clock.advance(0),
+    async close() {
+      await house.database.commit([{ op: "journal.close", realm: REALM, subject: SUBJECT }]);
+    },
+  };
+}
