@@ -27,8 +27,6 @@ export interface Config {
   trustedProxies: string[];
   logLevel: LogLevel;
   version: string;
-  /** Seconds over which open streams are ended at a shutdown. */
-  drainSeconds: number;
 }
 
 /** What is wrong with the environment, one line a variable. */
@@ -125,7 +123,6 @@ export const variables = {
   ALLOWED_ORIGINS: list,
   TRUSTED_PROXIES: list,
   LOG_LEVEL: oneOf(logLevels, "info"),
-  DRAIN: whole(0, 600, "20"),
   VERSION: plain,
 } as const;
 
@@ -208,7 +205,6 @@ function toConfig(values: Values, version: string): Config {
     trustedProxies: values.TRUSTED_PROXIES,
     logLevel: values.LOG_LEVEL,
     version: values.VERSION ?? version,
-    drainSeconds: values.DRAIN,
   };
 }
 

@@ -11,6 +11,8 @@ export const listenOnNode: Listen = async (app, { host, port, apps }) => {
   /** Responses that core returned from `host.stream`, with the writer of each. */
   const streams = new WeakMap<Response, (sink: Sink) => void>();
 
+  const open = new Set<ServerResponse>();
+
   async function answer(request: Request, incoming: IncomingMessage, outgoing: ServerResponse): Promise<Response> {
     const local: Host = {
       address: incoming.socket.remoteAddress ?? "",
@@ -32,6 +34,8 @@ export const listenOnNode: Listen = async (app, { host, port, apps }) => {
 
   const listener = getRequestListener((request, env) => {
     const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
+    open.add(outgoing);
+    outgoing.once("close", () => open.delete(outgoing));
     return answer(request, incoming, outgoing);
   });
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 65_000 }, listener);
@@ -42,7 +46,7 @@ export const listenOnNode: Listen = async (app, { host, port, apps }) => {
   const address = server.address();
   return {
     port: typeof address === "object" && address !== null ? address.port : port,
-    close: () => closeServer(server),
+    close: () => closeServer(server, open),
   };
 };
 
@@ -76,15 +80,16 @@ function socketSink(outgoing: ServerResponse): Sink {
   };
 }
 
-function closeServer(server: Server): Promise<void> {
+/** Closes connections as soon as no request is open: neither idle nor never used ones may hold the end. */
+function closeServer(server: Server, open: ReadonlySet<ServerResponse>): Promise<void> {
   return new Promise((resolve) => {
-    // A connection whose stream has just ended is idle only a moment later.
-    const sweep = setInterval(() => server.closeIdleConnections(), 25);
+    const sweep = setInterval(() => {
+      if (open.size === 0) server.closeAllConnections();
+    }, 10);
     server.close(() => {
       clearInterval(sweep);
       resolve();
     });
-    server.closeIdleConnections();
   });
 }
 

@@ -70,7 +70,7 @@ async function start(dataDir: string, options: EmbeddedOptions): Promise<Embedde
   const firstStart = await ensureCluster(cluster, { binaries, account });
   await confirmPlace(place);
   const socketDir = await socketDirectory(place);
-  const launching = { cluster, socketDir, binaries, account, logFile: join(place.dataDir, "postgres.log") };
+  const launching = { cluster, socketDir, binaries, account, logFile: join(place.dataDir, "postgres.log"), log };
 
   const closing = new AbortController();
   let held = await engage(launching, closing.signal);

@@ -17,7 +17,7 @@ export async function readBody(request: Request, most: number): Promise<Uint8Arr
   const chunks: Uint8Array[] = [];
   let size = 0;
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch(brokenOff);
     if (done) break;
     size += value.length;
     if (size > most) {
@@ -27,6 +27,11 @@ export async function readBody(request: Request, most: number): Promise<Uint8Arr
     chunks.push(value);
   }
   return joined(chunks, size);
+}
+
+/** The caller has gone, so nobody reads this; it keeps the log free of errors that are not ours. */
+function brokenOff(): never {
+  throw new Fault("invalid_input", "The body broke off before its end; send all of it");
 }
 
 function joined(chunks: Uint8Array[], size: number): Uint8Array<ArrayBuffer> {

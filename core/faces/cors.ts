@@ -34,11 +34,11 @@ function isAllowed(origin: string, settings: Settings): boolean {
 }
 
 /**
- * Whether a page of this origin may talk to `/mcp`: an allowed origin, one of our own public hosts, or loopback to loopback. The Host header alone
- * proves nothing (DNS rebinding).
+ * Whether a page of this origin may talk to `/mcp`: an origin that is named in ALLOWED_ORIGINS (`*` opens only the REST side), one of our own public hosts,
+ * or loopback to loopback. The Host header alone proves nothing (DNS rebinding).
  */
 export function isFriendlyOrigin(origin: string, exchange: Exchange, settings: Settings): boolean {
-  if (isAllowed(origin, settings)) return true;
+  if (settings.allowedOrigins.includes(origin)) return true;
   const page = URL.canParse(origin) ? new URL(origin) : null;
   if (page === null) return false;
   const own = [settings.mcpBase, settings.restBase, settings.channelBase].filter((base) => base !== null);

@@ -90,6 +90,8 @@ export function createCorridor(house: House, limiter: Limiter): Corridor {
     } catch (error) {
       const fault = asFault(error, house, call.requestId);
       house.log.write("info", "operation", { ...line(fault.status), code: fault.code });
+      if (fault.cause !== undefined)
+        house.log.write("warn", "fault_cause", { request_id: call.requestId, cause: String(fault.cause) });
       Object.assign(fault.headers, { ...seen.headers, ...fault.headers });
       throw fault;
     }
@@ -98,11 +100,7 @@ export function createCorridor(house: House, limiter: Limiter): Corridor {
 
 /** What may be told to the caller: a Fault as it is, anything else as `internal` with its words in the log only. */
 export function asFault(error: unknown, house: Pick<House, "log">, requestId: string): Fault {
-  if (error instanceof Fault) {
-    if (error.cause !== undefined)
-      house.log.write("warn", "fault_cause", { request_id: requestId, code: error.code, cause: String(error.cause) });
-    return error;
-  }
+  if (error instanceof Fault) return error;
   const stack = error instanceof Error ? error.stack : String(error);
   house.log.write("error", "internal", { request_id: requestId, error: stack });
   return new Fault("internal", `Something went wrong on our side; it is in the log as ${requestId}`);

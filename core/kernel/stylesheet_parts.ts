@@ -21,7 +21,7 @@ const landing = `
 .part > .lead { margin-top: .8rem; }
 .part > .lead + * { margin-top: 2rem; }
 .three { margin-top: clamp(1.5rem, 4vw, 3rem); display: grid; gap: 2rem clamp(2rem, 4vw, 3.5rem); grid-template-columns: repeat(auto-fit, minmax(min(16rem, 100%), 1fr)); }
-.three h3 { font: 500 1.4rem/1.2 var(--serif); }
+.three h2 { font: 500 1.4rem/1.2 var(--serif); }
 .three p { margin-top: .5rem; color: var(--soft); }
 .stack { display: grid; gap: 1.5rem; }
 .stack > *, .two > * { min-width: 0; }

@@ -28,7 +28,10 @@ const boxes: Capability = {
       limit: "publish",
       input: v.strictObject({
         box_id: boxId,
-        thing: v.pipe(v.custom(() => true), v.description("Anything")),
+        thing: v.pipe(
+          v.custom(() => true),
+          v.description("Anything"),
+        ),
         note: v.optional(v.record(v.string(), v.unknown())),
         size: v.optional(whole(1, 9, "How large")),
         key: v.optional(v.string()),
@@ -46,7 +49,10 @@ const boxes: Capability = {
       tool: "list_boxes",
       needs: "nobody",
       limit: "unlimited",
-      input: v.strictObject({ limit: v.optional(whole(1, 50, "The most"), 10), since: v.optional(instant("From when")) }),
+      input: v.strictObject({
+        limit: v.optional(whole(1, 50, "The most"), 10),
+        since: v.optional(instant("From when")),
+      }),
       output: done,
       handle: async () => ({ id: "1" }),
     }),

@@ -171,15 +171,35 @@ test("a postmaster killed under its owner comes back with its rows, again and ag
   assert.not.ok(isRunning(last));
 });
 
+test("a server that lost its postmaster while it was held up goes before a newcomer", async () => {
+  const dataDir = fresh();
+  const host = join(dataDir, "postgres");
+  const owner = own({ dataDir });
+  await owner.step("waiting");
+  const pid = await postmasterOf(host);
+  process.kill(owner.pid, "SIGSTOP");
+  process.kill(pid, "SIGKILL");
+  const newcomer = refused({ dataDir });
+  await until(async () => ![0, pid].includes(await postmasterOf(host)));
+  process.kill(owner.pid, "SIGCONT");
+  assert.match(await newcomer, `pid ${owner.pid}`);
+  process.kill(owner.pid, "SIGTERM");
+  assert.is(await owner.ended, 0);
+});
+
 test("stop() while PostgreSQL is being regained leaves no process behind", async () => {
   const dataDir = fresh();
-  const embedded = await start({ dataDir });
-  process.kill(await postmasterOf(embedded.connection.host), "SIGKILL");
-  await until(() => lines.at(-1)?.event === "embedded_lost");
-  await embedded.stop();
-  assert.not.ok(isRunning(await postmasterOf(embedded.connection.host)));
-  const next = await start({ dataDir });
-  await next.stop();
+  for (const laterMs of [0, 4, 8, 12, 16]) {
+    const embedded = await start({ dataDir });
+    const { host } = embedded.connection;
+    process.kill(await postmasterOf(host), "SIGKILL");
+    await until(() => lines.at(-1)?.event === "embedded_lost");
+    await new Promise((resolve) => setTimeout(resolve, laterMs));
+    await embedded.stop();
+    // One that was spawned and forgotten would write its pid by now.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.not.ok(isRunning(await postmasterOf(host)), `stopped ${laterMs} ms later`);
+  }
 });
 
 test("stale lock files do not hinder a start, whoever has their pid now", async () => {

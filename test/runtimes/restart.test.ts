@@ -30,7 +30,9 @@ test("messages survive SIGTERM, which ends with code 0 at once when no stream is
     201,
     "the token no longer works after a restart",
   );
-  await second.end("SIGINT");
+  const again = await second.end("SIGINT");
+  assert.is(again.code, 0);
+  assert.ok(again.ms < 3_000, `connections of a client that has gone held the end for ${Math.round(again.ms)} ms`);
   await directory.remove();
 });
 

@@ -13,6 +13,9 @@ import { fileURLToPath } from "node:url";
 import { Client } from "pg";
 import { type Embedded, type EmbeddedOptions, startEmbedded } from "../../adapters/postgres/embedded.ts";
 
+/** No owner lives longer: a test that waits for its end must not wait for ever. */
+const OWNER_MS = 20_000;
+
 export type Options = Omit<EmbeddedOptions, "log">;
 
 export interface Owner {
@@ -130,7 +133,9 @@ function spawnOwner({ base, options, idle, ...account }: OwnerOptions, children:
     for (const part of parts) seen.push(JSON.parse(part));
   });
   let over = false;
+  const limit = setTimeout(() => child.kill("SIGKILL"), OWNER_MS);
   const ended = once(child, "close").then(([code]) => {
+    clearTimeout(limit);
     over = true;
     return code as number | null;
   });

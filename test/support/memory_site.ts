@@ -16,7 +16,12 @@ export interface SiteOptions {
 export const SITE = "http://millrace.test";
 
 /** Sends requests to an app of these capabilities (all of ours when left out). */
-export function memorySite({ capabilities = all, settings = {}, apps = appNames, ports = memoryPorts() }: SiteOptions = {}) {
+export function memorySite({
+  capabilities = all,
+  settings = {},
+  apps = appNames,
+  ports = memoryPorts(),
+}: SiteOptions = {}) {
   const app = createApp(ports, memorySettings(settings), capabilities);
   const host = {
     address: "192.0.2.1",

@@ -33,7 +33,7 @@ export async function engage(options: LaunchOptions, signal: AbortSignal): Promi
     }
     const launched = found ? null : await launchAlone(options);
     const pid = launched?.pid ?? found?.pid ?? 0;
-    const ready = await awaitReady(pid, options.cluster, signal);
+    const ready = await awaitReady(pid, { ...options, signal });
     if (!ready?.socketDir) {
       if (launched) await giveUp(launched, { options, late: Date.now() >= until, signal });
       await pause(50);

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { open, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
+import type { Log } from "../../../core/ports/log.ts";
 import type { Account } from "./account.ts";
 import { spawnOptions } from "./cluster.ts";
 import { findPostmaster, isAlive, PORT, type Postmaster } from "./postmaster_file.ts";
@@ -11,12 +12,15 @@ import { tailOfFile, trouble } from "./trouble.ts";
 const LOG_BYTES = 8 * 1024 * 1024;
 const POLL_MS = 10;
 
+const REPORT_MS = 5_000;
+
 export interface LaunchOptions {
   cluster: string;
   socketDir: string;
   binaries: string;
   account: Account | null;
   logFile: string;
+  log: Log;
 }
 
 /** A postmaster just spawned: its pid, and what it wrote when it ended early. */
@@ -78,11 +82,20 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   }
 }
 
-/** Waits until the postmaster `pid` is ready, however long its recovery takes; null when it ended or `signal` aborts. */
-export async function awaitReady(pid: number, cluster: string, signal: AbortSignal): Promise<Postmaster | null> {
+/** Waits until the postmaster `pid` is ready, however long its recovery takes, and says so now and then; null when it ended or `signal` aborts. */
+export async function awaitReady(
+  pid: number,
+  how: { cluster: string; log: Log; signal: AbortSignal },
+): Promise<Postmaster | null> {
+  const { cluster, log, signal } = how;
+  let reportAt = Date.now() + REPORT_MS;
   while (isAlive(pid) && !signal.aborted) {
     const found = await findPostmaster(cluster);
     if (found?.pid === pid && found.status === "ready") return found;
+    if (Date.now() >= reportAt) {
+      log.write("info", "embedded_recovering", { pid, cluster });
+      reportAt += REPORT_MS;
+    }
     await pause(POLL_MS);
   }
   return null;

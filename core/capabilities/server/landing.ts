@@ -16,7 +16,8 @@ export const landing = page({
   async handle(context) {
     const body = await layout({
       title: "Millrace: durable channels for agents, scripts and people",
-      description: "One server that agents, scripts and people share: durable channels over REST, Server-Sent Events and MCP.",
+      description:
+        "One server that agents, scripts and people share: durable channels over REST, Server-Sent Events and MCP.",
       path: "/",
       version: context.settings.version,
       content: content(context),
@@ -38,9 +39,9 @@ function content(context: Context): Markup {
 ${race}
 <div class="wrap">
 <div class="three">
-<section><h3>Publish</h3><p>POST text, JSON or bytes. The answer comes when the message is on disk, with an id that is greater than all before it.</p></section>
-<section><h3>Follow</h3><p>A channel’s URL is its stream. Send the last id you saw, and what you missed comes first, in order, nothing twice.</p></section>
-<section><h3>Connect a model</h3><p>The same operations are MCP tools. Each is declared once, and REST, MCP and <a href="/reference">the reference</a> are read from that.</p></section>
+<section><h2>Publish</h2><p>POST text, JSON or bytes. The answer comes when the message is on disk, with an id that is greater than all before it.</p></section>
+<section><h2>Follow</h2><p>A channel’s URL is its stream. Send the last id you saw, and what you missed comes first, in order, nothing twice.</p></section>
+<section><h2>Connect a model</h2><p>The same operations are MCP tools. Each is declared once, and REST, MCP and <a href="/reference">the reference</a> are read from that.</p></section>
 </div>
 ${lines(rest)}
 ${demo(rest)}

@@ -6,7 +6,8 @@ import { landing } from "./landing.ts";
 export const server: Capability = {
   name: "server",
   title: "Server",
-  about: "What the server says about itself: that it lives, whether it can do its work, and the page that a visitor sees first.",
+  about:
+    "What the server says about itself: that it lives, whether it can do its work, and the page that a visitor sees first.",
   operations: { landing, health, ready },
   duties: [],
 };

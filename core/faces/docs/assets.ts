@@ -1,9 +1,9 @@
 /** The static files of the pages, from strings: the one place that serves them. */
 import { icon } from "../../kernel/layout.ts";
 import { stylesheet } from "../../kernel/stylesheet.ts";
+import type { Route } from "../route.ts";
 import { demoScript } from "./demo_script.ts";
 import { pageScript } from "./page_script.ts";
-import type { Route } from "../route.ts";
 import { serveText } from "./text.ts";
 
 const assets = [

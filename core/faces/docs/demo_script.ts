@@ -90,7 +90,7 @@ part("form").addEventListener("submit", (event) => {
     });
     const took = Math.round(performance.now() - began);
     sent.set(id, took);
-    say("live", "Published and on disk in " + took + " ms.");
+    say(stream.readyState === EventSource.OPEN ? "live" : "busy", "Published and on disk in " + took + " ms.");
     input.value = "";
     input.focus();
     mark(id);

@@ -1,6 +1,6 @@
 /** Examples as they are typed: a curl line and an MCP request, both from the declared input. `$NAME` values stay shell variables. */
 import { credentialKinds } from "../../kernel/credential.ts";
-import { type Endpoint, endpointsOf, type Example, type Operation } from "../../kernel/operation.ts";
+import { type Endpoint, type Example, endpointsOf, type Operation } from "../../kernel/operation.ts";
 import type { Settings } from "../../kernel/settings.ts";
 import type { Json, JsonObject } from "../../ports/json.ts";
 import { fieldsOf, hasBody, rawFieldOf } from "./fields.ts";
@@ -28,7 +28,10 @@ export function examplesOf(operation: Operation): { input: JsonObject; output: J
 }
 
 /** The curl line of an input at an endpoint. */
-export function curlLine(operation: Operation, { endpoint, input, base }: { endpoint: Endpoint; input: JsonObject; base: Base }): string {
+export function curlLine(
+  operation: Operation,
+  { endpoint, input, base }: { endpoint: Endpoint; input: JsonObject; base: Base },
+): string {
   const query = new Map<string, Json>();
   const body: JsonObject = {};
   const options: string[] = [];
@@ -39,7 +42,8 @@ export function curlLine(operation: Operation, { endpoint, input, base }: { endp
   for (const field of fieldsOf(operation, endpoint)) {
     const value = input[field.name];
     if (value === undefined) continue;
-    if (field.place === "path") path = path.replace(new RegExp(`:${field.name}(\\{[^}]*\\})?(?=/|$)`), () => String(value));
+    if (field.place === "path")
+      path = path.replace(new RegExp(`:${field.name}(\\{[^}]*\\})?(?=/|$)`), () => String(value));
     else if (field.place === "query") query.set(field.name, value);
     else if (field.header !== null) header(field.header, String(value));
     else body[field.name] = value;

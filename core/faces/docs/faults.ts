@@ -5,7 +5,8 @@ import { hasBody } from "./fields.ts";
 
 export const faultWords: Readonly<Record<FaultCode, string>> = {
   invalid_json: "The body is not JSON, or holds what JSON may not; the message says where.",
-  invalid_input: "A field is missing, unknown or out of its limits; the message names the field, the value and what to send.",
+  invalid_input:
+    "A field is missing, unknown or out of its limits; the message names the field, the value and what to send.",
   unauthorized: "The token is missing, malformed, unknown, expired, revoked or of another kind.",
   forbidden: "The caller is known and may not do this.",
   not_found: "It does not exist, has been deleted, or belongs to somebody else.",

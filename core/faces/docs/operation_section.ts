@@ -43,7 +43,8 @@ function endpoints(operation: Operation): Markup {
 
 function whoMay({ needs, kind, http }: Operation): Markup {
   if (needs === "nobody") return html`Anybody, without a token.`;
-  if (needs === "internal") return html`Services that hold the server’s internal token, as <code>Authorization: Bearer</code>.`;
+  if (needs === "internal")
+    return html`Services that hold the server’s internal token, as <code>Authorization: Bearer</code>.`;
   const { words, header, argument, bearer } = credentialKinds[needs.credential];
   const onHttp = html`in the header <code>${header}</code>${bearer ? html` or as <code>Authorization: Bearer</code>` : ""}`;
   const onMcp = html`as the argument <code>${argument}</code>`;
@@ -99,7 +100,9 @@ function answer(operation: Operation): Markup {
   return html`<h4>${title}</h4>
 <table class="fields"><thead><tr><th scope="col">Value</th><th scope="col" class="kind">What</th><th scope="col">Meaning</th></tr></thead><tbody>
 ${leavesOf(schema).map(
-  (leaf) => html`<tr><th scope="row"><code>${leaf.path}</code>${leaf.always ? "" : html`<span class="need">not always</span>`}</th>
+  (
+    leaf,
+  ) => html`<tr><th scope="row"><code>${leaf.path}</code>${leaf.always ? "" : html`<span class="need">not always</span>`}</th>
 <td class="kind">${kindOf(leaf.schema)}</td><td>${meaning(leaf.schema)}</td></tr>`,
 )}
 </tbody></table>`;
@@ -109,7 +112,8 @@ function faultsTable(operation: Operation): Markup {
   return html`<h4>Errors</h4>
 <table class="faults"><thead><tr><th scope="col">Code</th><th scope="col" class="status">Status</th><th scope="col">Meaning</th></tr></thead><tbody>
 ${faultsOf(operation).map(
-  (code) => html`<tr><th scope="row"><a class="quiet-link" href="#fault-${code}"><code>${code}</code></a></th><td class="status">${faultCodes[code].status}</td><td>${faultWords[code]}</td></tr>`,
+  (code) =>
+    html`<tr><th scope="row"><a class="quiet-link" href="#fault-${code}"><code>${code}</code></a></th><td class="status">${faultCodes[code].status}</td><td>${faultWords[code]}</td></tr>`,
 )}
 </tbody></table>`;
 }
@@ -119,7 +123,10 @@ function examples(operation: Operation, base: Base): Markup {
   const all = examplesOf(operation);
   return html`<h4>${all.length > 1 ? "Examples" : "Example"}</h4>
 ${all.map(({ input, output }) => {
-  const curl = endpoint === undefined ? "" : html`<div class="wide">${codeBlock(curlLine(operation, { endpoint, input, base }), "curl")}</div>`;
+  const curl =
+    endpoint === undefined
+      ? ""
+      : html`<div class="wide">${codeBlock(curlLine(operation, { endpoint, input, base }), "curl")}</div>`;
   const tool = toolCall(operation, input);
   return html`<div class="examples">${curl}
 ${tool === null ? "" : codeBlock(JSON.stringify(tool, null, 2), "MCP")}

@@ -16,7 +16,8 @@ export function reference(capabilities: readonly Capability[], settings: Setting
   const base = baseOf(settings, origin);
   return layout({
     title: "Reference · Millrace",
-    description: "Every operation of Millrace: fields, limits, errors and examples over REST, Server-Sent Events and MCP.",
+    description:
+      "Every operation of Millrace: fields, limits, errors and examples over REST, Server-Sent Events and MCP.",
     path: "/reference",
     version: settings.version,
     content: html`<div class="wrap pages"><div class="opening"><h1>Reference</h1><p class="lead">Every operation of this server, read from the declarations that it runs on. For programs the same is in <a href="/openapi.json">openapi.json</a>.</p></div>
@@ -24,7 +25,10 @@ ${contents(chapters)}
 <div class="body">
 ${basics(base("rest"), base("mcp"))}
 ${chapters.map(
-  ({ capability, operations }) => html`<section class="chapter" aria-labelledby="${capability.name}"><h2 id="${capability.name}">${capability.title}</h2>
+  ({
+    capability,
+    operations,
+  }) => html`<section class="chapter" aria-labelledby="${capability.name}"><h2 id="${capability.name}">${capability.title}</h2>
 <p>${capability.about}</p>
 ${operations.map((operation) => operationSection(operation, { settings, base }))}</section>`,
 )}
@@ -54,7 +58,13 @@ function basics(rest: string, mcp: string): Markup {
 <p>In the examples <code>$CHANNEL_ID</code> and the like are shell variables; fill in what earlier answers gave.</p>
 <table><thead><tr><th scope="col">Token</th><th scope="col">Looks like</th><th scope="col">Over HTTP</th><th scope="col">Over MCP</th></tr></thead><tbody>
 ${Object.values(credentialKinds).map(
-  ({ words, prefix, header, argument, bearer }) => html`<tr><th scope="row">${words}</th><td><code>${prefix}_…</code></td>
+  ({
+    words,
+    prefix,
+    header,
+    argument,
+    bearer,
+  }) => html`<tr><th scope="row">${words}</th><td><code>${prefix}_…</code></td>
 <td>header <code>${header}</code>${bearer ? html` or <code>Authorization: Bearer</code>` : ""}</td><td>argument <code>${argument}</code></td></tr>`,
 )}
 </tbody></table></section>`;
@@ -75,7 +85,8 @@ function faults(): Markup {
 <figure class="code"><pre><code>${JSON.stringify(envelope, null, 2)}</code></pre></figure>
 <table class="faults"><thead><tr><th scope="col">Code</th><th scope="col" class="status">Status</th><th scope="col">Meaning</th><th scope="col">Same request again?</th></tr></thead><tbody>
 ${(Object.keys(faultCodes) as FaultCode[]).map(
-  (code) => html`<tr id="fault-${code}"><th scope="row"><code>${code}</code></th><td class="status">${faultCodes[code].status}</td><td>${faultWords[code]}</td><td>${faultCodes[code].retryable ? "may succeed later" : "fails again"}</td></tr>`,
+  (code) =>
+    html`<tr id="fault-${code}"><th scope="row"><code>${code}</code></th><td class="status">${faultCodes[code].status}</td><td>${faultWords[code]}</td><td>${faultCodes[code].retryable ? "may succeed later" : "fails again"}</td></tr>`,
 )}
 </tbody></table></section>`;
 }
