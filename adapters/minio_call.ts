@@ -22,6 +22,8 @@ const REFUSALS: ReadonlySet<string> = new Set([
   "RequestTimeTooSkewed",
   "SignatureDoesNotMatch",
 ]);
+/** The client throws away answers with these statuses and leaves their bodies unread, which would keep the connection busy. */
+const UNREAD: ReadonlySet<number> = new Set([408, 429, 499, 500, 502, 503, 504, 520]);
 
 /** Where the store is and who we are to it. */
 export interface StoreAddress {
@@ -135,8 +137,7 @@ function requester(library: typeof http | typeof https, signal: AbortSignal) {
   return (options: https.RequestOptions, answered: (response: http.IncomingMessage) => void) => {
     const request = library.request({ ...options, signal }, (response) => {
       response.on("error", () => {});
-      // The client leaves the body of such an answer unread, which would keep the connection busy.
-      if ((response.statusCode ?? 0) >= 500 || response.statusCode === 429) response.resume();
+      if (UNREAD.has(response.statusCode ?? 0)) response.resume();
       answered(response);
     });
     request.once("socket", (socket) => {

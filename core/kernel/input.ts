@@ -28,7 +28,9 @@ export function parseInput<S extends InputSchema>(schema: S, raw: unknown, actio
     const value = (raw as Record<string, unknown>)[field];
     // To valibot a list is a record, too: it would be kept as {"0": …}.
     if (!Array.isArray(value) || baseType(entry) !== "record") continue;
-    throw new Fault("invalid_input", `Cannot ${action}: ${field} is ${quote(value)}; send an object`, { details: { field } });
+    throw new Fault("invalid_input", `Cannot ${action}: ${field} is ${quote(value)}; send an object`, {
+      details: { field },
+    });
   }
   const parsed = v.safeParse(schema, raw, { abortEarly: true });
   if (parsed.success) return parsed.output;

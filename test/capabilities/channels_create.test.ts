@@ -10,7 +10,9 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{1
 
 test("POST /v1/channels creates a public channel and shows its publish token", async () => {
   const { client } = openApp();
-  const { status, body } = await client.send("POST", "/v1/channels", { body: { name: "orders", visibility: "public" } });
+  const { status, body } = await client.send("POST", "/v1/channels", {
+    body: { name: "orders", visibility: "public" },
+  });
   assert.is(status, 201);
   const { id, publish_token, ...rest } = body;
   assert.match(id, UUID);
@@ -40,13 +42,20 @@ test("POST /v1/channels creates a private channel with a read token and its gran
 test("tokens are shown once: the store has hashes, the log has nothing", async () => {
   const { client, ports } = openApp();
   const { body } = await client.send("POST", "/v1/channels", { body: { name: "a", visibility: "private" } });
-  const shown = await client.send("GET", `/v1/channels/${body.id}`, { headers: { "X-Publish-Token": body.publish_token } });
+  const shown = await client.send("GET", `/v1/channels/${body.id}`, {
+    headers: { "X-Publish-Token": body.publish_token },
+  });
   const { documents } = ports.database;
-  const lists = [documents.list("channels", "channel", "", 9), documents.list("channels", `grants/${body.id}`, "", 9), documents.list("credentials", "token", "", 9)];
+  const lists = [
+    documents.list("channels", "channel", "", 9),
+    documents.list("channels", `grants/${body.id}`, "", 9),
+    documents.list("credentials", "token", "", 9),
+  ];
   const stored = (await Promise.all(lists)).flat();
   assert.is(stored.length, 4);
   for (const token of [body.publish_token, body.read_token]) {
-    for (const text of [JSON.stringify(shown.body), JSON.stringify(stored), logText(ports.log)]) assert.not(text.includes(token.slice(4)));
+    for (const text of [JSON.stringify(shown.body), JSON.stringify(stored), logText(ports.log)])
+      assert.not(text.includes(token.slice(4)));
   }
 });
 
@@ -67,7 +76,10 @@ test("the url is built from the request's origin otherwise, as a trusted proxy t
   const origins: string[] = [];
   for (const trustedProxies of [[], ["192.0.2.0/24"]]) {
     const { client } = openApp({ settings: { trustedProxies }, base: "http://inside:8080" });
-    const { body } = await client.send("POST", "/v1/channels", { body: { name: "a", visibility: "public" }, headers: forwarded });
+    const { body } = await client.send("POST", "/v1/channels", {
+      body: { name: "a", visibility: "public" },
+      headers: forwarded,
+    });
     origins.push(new URL(body.url).origin);
   }
   assert.equal(origins, ["http://inside:8080", "https://public.example"]);
@@ -77,16 +89,44 @@ const refusals: [title: string, body: unknown, words: string][] = [
   ["no name", { visibility: "public" }, "Cannot create a channel: name is missing; send a string"],
   ["no visibility", { name: "a" }, 'Cannot create a channel: visibility is missing; send "public" or "private"'],
   ["an empty name", { name: "", visibility: "public" }, "name is empty; send at least one visible character"],
-  ["a name of two lines", { name: "a\nb", visibility: "public" }, "name contains control characters; send one line of text"],
+  [
+    "a name of two lines",
+    { name: "a\nb", visibility: "public" },
+    "name contains control characters; send one line of text",
+  ],
   ["a long name", { name: "x".repeat(201), visibility: "public" }, "name has 201 characters, the most is 200"],
   ["a name that is a number", { name: 7, visibility: "public" }, "name is 7; send a string"],
   ["another visibility", { name: "a", visibility: "secret" }, 'visibility is "secret"; send "public" or "private"'],
-  ["a long description", { name: "a", visibility: "public", description: "x".repeat(2_001) }, "description has 2001 characters, the most is 2000"],
-  ["a description of null", { name: "a", visibility: "public", description: null }, "description is null; send a string"],
-  ["no time to live", { name: "a", visibility: "public", default_ttl_seconds: 0 }, "default_ttl_seconds is 0, the least is 1"],
-  ["too long a time to live", { name: "a", visibility: "public", default_ttl_seconds: 172_801 }, "default_ttl_seconds is 172801, the most is 172800 (48 h)"],
-  ["part of a second", { name: "a", visibility: "public", default_ttl_seconds: 1.5 }, "default_ttl_seconds is 1.5; send a whole number"],
-  ["a mistyped field", { name: "a", visibilty: "public" }, 'the field "visibilty" is unknown; did you mean visibility?'],
+  [
+    "a long description",
+    { name: "a", visibility: "public", description: "x".repeat(2_001) },
+    "description has 2001 characters, the most is 2000",
+  ],
+  [
+    "a description of null",
+    { name: "a", visibility: "public", description: null },
+    "description is null; send a string",
+  ],
+  [
+    "no time to live",
+    { name: "a", visibility: "public", default_ttl_seconds: 0 },
+    "default_ttl_seconds is 0, the least is 1",
+  ],
+  [
+    "too long a time to live",
+    { name: "a", visibility: "public", default_ttl_seconds: 172_801 },
+    "default_ttl_seconds is 172801, the most is 172800 (48 h)",
+  ],
+  [
+    "part of a second",
+    { name: "a", visibility: "public", default_ttl_seconds: 1.5 },
+    "default_ttl_seconds is 1.5; send a whole number",
+  ],
+  [
+    "a mistyped field",
+    { name: "a", visibilty: "public" },
+    'the field "visibilty" is unknown; did you mean visibility?',
+  ],
   ["a list", [], "the body is an array; send a JSON object with name, visibility, description, default_ttl_seconds"],
 ];
 
@@ -102,7 +142,8 @@ for (const [title, body, words] of refusals) {
 
 test("POST /v1/channels refuses what is not JSON, and too much of it", async () => {
   const { client } = openApp();
-  const post = (raw: string) => client.send("POST", "/v1/channels", { raw, headers: { "Content-Type": "application/json" } });
+  const post = (raw: string) =>
+    client.send("POST", "/v1/channels", { raw, headers: { "Content-Type": "application/json" } });
   for (const raw of ["", "{", "name=a", '{"name":"a",}']) {
     const { status, body } = await post(raw);
     assert.equal([status, body.error.code], [400, "invalid_json"]);
@@ -112,7 +153,11 @@ test("POST /v1/channels refuses what is not JSON, and too much of it", async () 
 });
 
 test("POST /v1/channels is limited to 20 a minute and address, and says when to come back", async () => {
-  const rateLimits = { create: { count: 20, perMs: 60_000 }, publish: { count: 100, perMs: 1_000 }, other: { count: 300, perMs: 60_000 } };
+  const rateLimits = {
+    create: { count: 20, perMs: 60_000 },
+    publish: { count: 100, perMs: 1_000 },
+    other: { count: 300, perMs: 60_000 },
+  };
   const { client, advance } = openApp({ settings: { rateLimits } });
   const create = () => client.send("POST", "/v1/channels", { body: { name: "a", visibility: "public" } });
   for (let count = 0; count < 20; count += 1) assert.is((await create()).status, 201);
@@ -127,7 +172,9 @@ test("POST /v1/channels is limited to 20 a minute and address, and says when to 
 test("GET shows the channel to the holder of its publish token", async () => {
   const { client } = openApp();
   const { publish_token, ...channel } = await client.createChannel({ description: "what for" });
-  const { status, body } = await client.send("GET", `/v1/channels/${channel.id}`, { headers: { "X-Publish-Token": publish_token } });
+  const { status, body } = await client.send("GET", `/v1/channels/${channel.id}`, {
+    headers: { "X-Publish-Token": publish_token },
+  });
   assert.is(status, 200);
   assert.equal(body, channel);
 });
@@ -144,8 +191,12 @@ const managing: [method: string, path: string][] = [
 for (const [method, path] of managing) {
   test(`${method} /v1/channels/:channel_id${path} answers 401 without the publish token and 404 to that of another channel`, async () => {
     const { client } = openApp();
-    const [channel, other] = [await client.createChannel({ visibility: "private" }), await client.createChannel({ visibility: "private" })];
-    const send = (headers: Record<string, string>, id = channel.id) => client.send(method, `/v1/channels/${id}${path}`, { headers });
+    const [channel, other] = [
+      await client.createChannel({ visibility: "private" }),
+      await client.createChannel({ visibility: "private" }),
+    ];
+    const send = (headers: Record<string, string>, id = channel.id) =>
+      client.send(method, `/v1/channels/${id}${path}`, { headers });
     const garbled = `${channel.publish_token.slice(0, -1)}_`;
     const unknown = "pub_0000000000000000000000000000000000000000000000000";
     const wrong: Record<string, string>[] = [{}, { Authorization: `Bearer ${channel.publish_token}` }];
@@ -175,10 +226,19 @@ test("DELETE answers with the id and the time, and everything is 404 from then o
   assert.is(status, 200);
   assert.equal(body, { id: channel.id, deleted_at: "2026-01-01T00:00:00.000Z" });
   const after = [
-    ...(await Promise.all(managing.map(([method, path]) => client.send(method, `/v1/channels/${channel.id}${path}`, { headers, ...(path === "/publish" ? { raw: "x" } : {}) })))),
+    ...(await Promise.all(
+      managing.map(([method, path]) =>
+        client.send(method, `/v1/channels/${channel.id}${path}`, {
+          headers,
+          ...(path === "/publish" ? { raw: "x" } : {}),
+        }),
+      ),
+    )),
     await client.send("GET", `/v1/private/${channel.id}`, { headers: { "X-Read-Token": channel.read_token! } }),
     await client.send("GET", `/v1/private/${channel.id}`),
-    await client.send("GET", `/internal/v1/channels/${channel.id}/messages`, { headers: { Authorization: "Bearer inside" } }),
+    await client.send("GET", `/internal/v1/channels/${channel.id}/messages`, {
+      headers: { Authorization: "Bearer inside" },
+    }),
   ];
   for (const reply of after) assert.equal([reply.status, reply.body.error?.code], [404, "not_found"]);
 });
@@ -186,7 +246,10 @@ test("DELETE answers with the id and the time, and everything is 404 from then o
 test("DELETE ends the streams that are open", async () => {
   const { client, events, app } = openApp();
   const [channel, other] = [await client.createChannel(), await client.createChannel()];
-  const readers = [await events(`/v1/public/${channel.id}`), await events(`/channel/v1/public/${channel.id}?from=earliest`)];
+  const readers = [
+    await events(`/v1/public/${channel.id}`),
+    await events(`/channel/v1/public/${channel.id}?from=earliest`),
+  ];
   const kept = await events(`/v1/public/${other.id}`);
   await client.send("DELETE", `/v1/channels/${channel.id}`, { headers: { "X-Publish-Token": channel.publish_token } });
   for (const reader of readers) await reader.ended();

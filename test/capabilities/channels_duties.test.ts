@@ -12,7 +12,10 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 /** A server at work, until the proof is over. */
-async function atWork(proof: (server: MemoryApp) => Promise<void>, options: Parameters<typeof openApp>[0] = {}): Promise<void> {
+async function atWork(
+  proof: (server: MemoryApp) => Promise<void>,
+  options: Parameters<typeof openApp>[0] = {},
+): Promise<void> {
   const server = openApp(options);
   server.app.start();
   try {
@@ -30,14 +33,16 @@ async function later({ ports }: MemoryApp, ms: number): Promise<void> {
 
 const objects = async ({ ports }: MemoryApp) => (await ports.objects.list("", "", 1_000)).map(({ key }) => key);
 
-const stateOf = async ({ ports }: MemoryApp, { id }: CreatedChannel) => (await ports.database.journal.bounds("channels", [id]))[0]?.state;
+const stateOf = async ({ ports }: MemoryApp, { id }: CreatedChannel) =>
+  (await ports.database.journal.bounds("channels", [id]))[0]?.state;
 
 async function documentsOf({ ports }: MemoryApp, { id }: CreatedChannel) {
   const { documents } = ports.database;
   return {
     record: await documents.get("channels", "channel", id),
     grants: (await documents.list("channels", `grants/${id}`, "", 100)).length,
-    credentials: (await documents.list("credentials", "token", "", 100)).filter(({ body }) => body.subject === id).length,
+    credentials: (await documents.list("credentials", "token", "", 100)).filter(({ body }) => body.subject === id)
+      .length,
   };
 }
 
@@ -67,7 +72,10 @@ test("expired credentials go", () =>
     const { client, advance } = server;
     const channel = await client.createChannel({ visibility: "private" });
     const headers = { "X-Publish-Token": channel.publish_token };
-    await client.send("POST", `/v1/channels/${channel.id}/read-grants`, { headers, body: { expires_at: "2026-01-01T00:01:00Z" } });
+    await client.send("POST", `/v1/channels/${channel.id}/read-grants`, {
+      headers,
+      body: { expires_at: "2026-01-01T00:01:00Z" },
+    });
     assert.is((await documentsOf(server, channel)).credentials, 3);
     await advance(2 * MINUTE);
     assert.is((await documentsOf(server, channel)).credentials, 2);
@@ -76,9 +84,13 @@ test("expired credentials go", () =>
 test("a deleted channel goes with rows, credentials, grants and objects", () =>
   atWork(async (server) => {
     const { client, advance } = server;
-    const [channel, other] = [await client.createChannel({ visibility: "private" }), await client.createChannel({ visibility: "private" })];
+    const [channel, other] = [
+      await client.createChannel({ visibility: "private" }),
+      await client.createChannel({ visibility: "private" }),
+    ];
     const headers = { "X-Publish-Token": channel.publish_token };
-    for (const of of [channel, other]) for (let index = 0; index < 5; index += 1) await client.publish(of, `${of.id}${index}${LARGE}`);
+    for (const of of [channel, other])
+      for (let index = 0; index < 5; index += 1) await client.publish(of, `${of.id}${index}${LARGE}`);
     await client.send("POST", `/v1/channels/${channel.id}/read-grants`, { headers, body: {} });
     await client.send("DELETE", `/v1/channels/${channel.id}`, { headers });
     await advance(2 * MINUTE);
@@ -98,9 +110,17 @@ test("a channel with very many grants and messages goes whole", () =>
     const channel = await client.createChannel({ visibility: "private" });
     const entries = Array.from({ length: 1_700 }, () => ({ data: '{"payload":1,"metadata":null}', ttlMs: DAY }));
     await ports.database.journal.append({ op: "journal.append", realm: "channels", subject: channel.id, entries });
-    const grants = Array.from({ length: 1_200 }, (_, index) => ({ op: "document.put" as const, realm: "channels", collection: `grants/${channel.id}`, id: `g${index}`, body: { credential: `c${index}` } }));
+    const grants = Array.from({ length: 1_200 }, (_, index) => ({
+      op: "document.put" as const,
+      realm: "channels",
+      collection: `grants/${channel.id}`,
+      id: `g${index}`,
+      body: { credential: `c${index}` },
+    }));
     await ports.database.commit(grants);
-    await client.send("DELETE", `/v1/channels/${channel.id}`, { headers: { "X-Publish-Token": channel.publish_token } });
+    await client.send("DELETE", `/v1/channels/${channel.id}`, {
+      headers: { "X-Publish-Token": channel.publish_token },
+    });
     await advance(2 * MINUTE);
     assert.is(await stateOf(server, channel), "missing");
     assert.equal(await documentsOf(server, channel), GONE);
@@ -155,11 +175,20 @@ test("a channel that is published to just before it would go stays, and loses no
       const { client } = server;
       const channel = await client.createChannel({ visibility: "private" });
       between = async () => {
-        await journal.append({ op: "journal.append", realm: "channels", subject: channel.id, entries: [{ data: '{"payload":1,"metadata":null}', ttlMs: DAY }], ifOpen: true });
+        await journal.append({
+          op: "journal.append",
+          realm: "channels",
+          subject: channel.id,
+          entries: [{ data: '{"payload":1,"metadata":null}', ttlMs: DAY }],
+          ifOpen: true,
+        });
       };
       await later(server, 31 * DAY);
       assert.is(await stateOf(server, channel), "open");
-      assert.equal([(await documentsOf(server, channel)).grants, (await documentsOf(server, channel)).credentials], [1, 2]);
+      assert.equal(
+        [(await documentsOf(server, channel)).grants, (await documentsOf(server, channel)).credentials],
+        [1, 2],
+      );
       assert.is((await client.publish(channel, "on")).status, 201);
     },
     { ports: { ...ports, database } },
@@ -204,7 +233,8 @@ test("two servers share the work and neither does it twice", async () => {
           await town.clock.advance(20 * MINUTE);
           assert.equal(await objects(first), []);
           const logs = [first, second].flatMap(({ ports }) => ports.log.lines);
-          const sum = (field: string) => logs.reduce((total, { event, fields }) => total + (event === "duty" ? Number(fields[field] ?? 0) : 0), 0);
+          const sum = (field: string) =>
+            logs.reduce((total, { event, fields }) => total + (event === "duty" ? Number(fields[field] ?? 0) : 0), 0);
           assert.equal([sum("messages"), sum("objects")], [3, 3]);
           assert.not(logs.some(({ event }) => event === "duty_failed"));
         },
@@ -223,7 +253,9 @@ test("an object store that is away delays the work and ends nothing", () =>
     ports.objects.remove = () => Promise.reject(new Error("away"));
     await advance(20 * MINUTE);
     assert.is((await objects(server)).length, 1);
-    assert.ok(ports.log.lines.some(({ event, fields }) => event === "duty_failed" && fields.duty === "channels.delete_objects"));
+    assert.ok(
+      ports.log.lines.some(({ event, fields }) => event === "duty_failed" && fields.duty === "channels.delete_objects"),
+    );
     ports.objects.remove = remove;
     await advance(2 * MINUTE);
     assert.equal(await objects(server), []);

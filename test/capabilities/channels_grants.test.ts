@@ -12,12 +12,19 @@ async function open() {
 }
 
 const grant = ({ client }: MemoryApp, channel: CreatedChannel, body: unknown = {}) =>
-  client.send("POST", `/v1/channels/${channel.id}/read-grants`, { body, headers: { "X-Publish-Token": channel.publish_token } });
+  client.send("POST", `/v1/channels/${channel.id}/read-grants`, {
+    body,
+    headers: { "X-Publish-Token": channel.publish_token },
+  });
 
 const revoke = ({ client }: MemoryApp, channel: CreatedChannel, id: string, options = {}) =>
-  client.send("POST", `/v1/channels/${channel.id}/read-grants/${id}/revoke`, { headers: { "X-Publish-Token": channel.publish_token }, ...options });
+  client.send("POST", `/v1/channels/${channel.id}/read-grants/${id}/revoke`, {
+    headers: { "X-Publish-Token": channel.publish_token },
+    ...options,
+  });
 
-const follow = ({ events }: MemoryApp, channel: CreatedChannel, token: string) => events(`/v1/private/${channel.id}`, { "X-Read-Token": token });
+const follow = ({ events }: MemoryApp, channel: CreatedChannel, token: string) =>
+  events(`/v1/private/${channel.id}`, { "X-Read-Token": token });
 
 /** The status that a read with the token gets. */
 async function statusOf(server: MemoryApp, channel: CreatedChannel, token: string): Promise<number> {
@@ -28,13 +35,24 @@ async function statusOf(server: MemoryApp, channel: CreatedChannel, token: strin
 
 test("POST …/read-grants answers 201 with the grant and its token, shown once", async () => {
   const server = await open();
-  const { status, body } = await grant(server, server.channel, { label: "dashboard", expires_at: "2026-01-01T12:00:00+02:00" });
+  const { status, body } = await grant(server, server.channel, {
+    label: "dashboard",
+    expires_at: "2026-01-01T12:00:00+02:00",
+  });
   assert.is(status, 201);
   assert.match(body.raw_token, /^rdg_[0-9A-Za-z]{49}$/);
   assert.match(body.id, /^[0-9a-f-]{36}$/);
-  assert.equal(body, { id: body.id, label: "dashboard", expires_at: "2026-01-01T10:00:00.000Z", raw_token: body.raw_token });
+  assert.equal(body, {
+    id: body.id,
+    label: "dashboard",
+    expires_at: "2026-01-01T10:00:00.000Z",
+    raw_token: body.raw_token,
+  });
   const { documents } = server.ports.database;
-  const lists = [documents.list("channels", `grants/${server.channel.id}`, "", 9), documents.list("credentials", "token", "", 9)];
+  const lists = [
+    documents.list("channels", `grants/${server.channel.id}`, "", 9),
+    documents.list("credentials", "token", "", 9),
+  ];
   const stored = JSON.stringify(await Promise.all(lists)) + logText(server.ports.log);
   assert.not(stored.includes(body.raw_token.slice(4)));
 });
@@ -48,7 +66,9 @@ test("label and expires_at may be left out", async () => {
 
 test("a body is not needed to create a grant", async () => {
   const { client, channel } = await open();
-  const { status } = await client.send("POST", `/v1/channels/${channel.id}/read-grants`, { headers: { "X-Publish-Token": channel.publish_token } });
+  const { status } = await client.send("POST", `/v1/channels/${channel.id}/read-grants`, {
+    headers: { "X-Publish-Token": channel.publish_token },
+  });
   assert.is(status, 201);
 });
 
@@ -61,9 +81,17 @@ test("a grant of a public channel is a conflict, with the reason", async () => {
 });
 
 const refusals: [title: string, body: unknown, words: string][] = [
-  ["the past", { expires_at: "2025-12-31T23:59:59Z" }, "expires_at is 2025-12-31T23:59:59Z, which is in the past; send a future time or leave it out"],
+  [
+    "the past",
+    { expires_at: "2025-12-31T23:59:59Z" },
+    "expires_at is 2025-12-31T23:59:59Z, which is in the past; send a future time or leave it out",
+  ],
   ["this very instant", { expires_at: "2026-01-01T00:00:00Z" }, "which is in the past"],
-  ["a day without time", { expires_at: "2030-01-01" }, 'expires_at is "2030-01-01"; send a time of RFC 3339, for example 2030-01-31T12:00:00Z'],
+  [
+    "a day without time",
+    { expires_at: "2030-01-01" },
+    'expires_at is "2030-01-01"; send a time of RFC 3339, for example 2030-01-31T12:00:00Z',
+  ],
   ["a day that does not exist", { expires_at: "2030-02-30T00:00:00Z" }, "send a time of RFC 3339"],
   ["a number of seconds", { expires_at: 1_900_000_000 }, "expires_at is 1900000000; send a string"],
   ["a label of two lines", { label: "a\nb" }, "label contains control characters"],

@@ -15,7 +15,9 @@ async function open(settings: Parameters<typeof openApp>[0] = {}) {
 }
 
 async function messages({ client }: MemoryApp, channel: CreatedChannel) {
-  const { body } = await client.send("GET", `/internal/v1/channels/${channel.id}/messages`, { headers: { Authorization: "Bearer inside" } });
+  const { body } = await client.send("GET", `/internal/v1/channels/${channel.id}/messages`, {
+    headers: { Authorization: "Bearer inside" },
+  });
   return body.messages;
 }
 
@@ -24,7 +26,11 @@ const entries = async ({ ports }: MemoryApp, channel: CreatedChannel) =>
 
 const objects = ({ ports }: MemoryApp) => ports.objects.list("", "", 1_000);
 
-const upload = (channel: CreatedChannel, raw: string | Uint8Array | ReadableStream, headers: Record<string, string> = {}) => ({
+const upload = (
+  channel: CreatedChannel,
+  raw: string | Uint8Array | ReadableStream,
+  headers: Record<string, string> = {},
+) => ({
   raw,
   headers: { "Content-Type": "application/octet-stream", "X-Publish-Token": channel.publish_token, ...headers },
 });
@@ -56,8 +62,12 @@ test("PAYLOAD_INLINE_MAX_BYTES of 0 puts every payload into the object store", a
   for (const value of values) await server.client.publish(server.channel, value, { metadata: { m: 1 } });
   assert.is((await objects(server)).length, values.length);
   const read = await messages(server, server.channel);
-  assert.equal(read.map(({ payload }: { payload: unknown }) => payload), values);
-  for (const message of read) assert.equal(Object.keys(message), ["id", "payload", "metadata", "created_at", "expires_at"]);
+  assert.equal(
+    read.map(({ payload }: { payload: unknown }) => payload),
+    values,
+  );
+  for (const message of read)
+    assert.equal(Object.keys(message), ["id", "payload", "metadata", "created_at", "expires_at"]);
 });
 
 test("large text, JSON and bytes come back as they were, to readers and to streams", async () => {
@@ -75,12 +85,19 @@ test("large text, JSON and bytes come back as they were, to readers and to strea
   assert.is(read[0].payload, "😀\n".repeat(20_000));
   assert.equal(read[1].payload, json);
   assert.is(read[2].payload_encoding, "base64");
-  assert.equal(Uint8Array.from(atob(read[2].payload), (char) => char.charCodeAt(0)), bytes);
+  assert.equal(
+    Uint8Array.from(atob(read[2].payload), (char) => char.charCodeAt(0)),
+    bytes,
+  );
   reader.close();
 });
 
 const damages: [title: string, error: string, damage: (objects: Objects, key: string) => Promise<unknown>][] = [
-  ["has other bytes of the same length", "corrupt", (store, key) => store.put(key, new TextEncoder().encode("z".repeat(20_000)))],
+  [
+    "has other bytes of the same length",
+    "corrupt",
+    (store, key) => store.put(key, new TextEncoder().encode("z".repeat(20_000))),
+  ],
   ["is cut short", "corrupt", (store, key) => store.put(key, new TextEncoder().encode("x".repeat(19_999)))],
   ["is empty", "corrupt", (store, key) => store.put(key, new Uint8Array())],
   ["is gone", "missing", (store, key) => store.remove(key)],
@@ -95,12 +112,18 @@ for (const [title, error, damage] of damages) {
     const [object] = await objects(server);
     await damage(server.ports.objects, object!.key);
     const read = await messages(server, server.channel);
-    assert.equal(read.map(({ payload }: { payload: unknown }) => payload), ["before", null, "after"]);
+    assert.equal(
+      read.map(({ payload }: { payload: unknown }) => payload),
+      ["before", null, "after"],
+    );
     assert.equal(read[1], { ...large, payload: null, payload_error: error, metadata: { m: 1 } });
     const line = server.ports.log.lines.find(({ event }) => event === "payload_unreadable");
     assert.equal([line?.level, line?.fields.key], ["error", object!.key]);
     const reader = await server.events(`/v1/public/${server.channel.id}?from=earliest`);
-    assert.equal((await reader.until(3)).map(({ data }) => JSON.parse(data)), read);
+    assert.equal(
+      (await reader.until(3)).map(({ data }) => JSON.parse(data)),
+      read,
+    );
     reader.close();
   });
 }
@@ -117,7 +140,10 @@ test("a store that fails while it is read costs the payload, not the answer", as
 test("a message whose object cannot be stored is not published", async () => {
   const ports = memoryPorts();
   const server = await open({ ports });
-  ports.objects.put = () => Promise.reject(new Fault("unavailable", "The object store is away; try again", { cause: new Error("10.0.0.7 refused") }));
+  ports.objects.put = () =>
+    Promise.reject(
+      new Fault("unavailable", "The object store is away; try again", { cause: new Error("10.0.0.7 refused") }),
+    );
   const { status, body } = await server.client.publish(server.channel, "x".repeat(20_000));
   assert.equal([status, body.error.code, body.error.retryable], [503, "unavailable", true]);
   assert.not.match(JSON.stringify(body), "10.0.0.7");
@@ -146,7 +172,10 @@ test("a payload of PAYLOAD_MAX_BYTES is taken, raw and as JSON full of escapes, 
     await server.client.publish(server.channel, "x".repeat(1_000_000)),
   ];
   for (const { status, body } of replies) assert.equal([status, body.error.code], [413, "too_large"]);
-  assert.is(replies[1]?.body.error.message, "Cannot publish: the payload has 100001 bytes, the most is 100000; send a smaller one or a link");
+  assert.is(
+    replies[1]?.body.error.message,
+    "Cannot publish: the payload has 100001 bytes, the most is 100000; send a smaller one or a link",
+  );
   assert.is((await entries(server, server.channel)).length, 2);
 });
 
@@ -172,7 +201,11 @@ function endless() {
 test("a body that says it is too large is refused before it is read", async () => {
   const { client, channel } = await open();
   const { stream, taken } = endless();
-  const { status, headers, body } = await client.send("POST", `/v1/channels/${channel.id}/publish`, upload(channel, stream, { "Content-Length": "50000000" }));
+  const { status, headers, body } = await client.send(
+    "POST",
+    `/v1/channels/${channel.id}/publish`,
+    upload(channel, stream, { "Content-Length": "50000000" }),
+  );
   assert.equal([status, body.error.details], [413, { limit_bytes: 1_048_576 }]);
   assert.match(body.error.message, "The body has 50000000 bytes, the most is 1048576; send a smaller one");
   assert.is(headers.get("connection"), "close");
@@ -182,7 +215,11 @@ test("a body that says it is too large is refused before it is read", async () =
 test("a body that does not say so is refused as soon as it is too large", async () => {
   const { client, channel } = await open({ settings: { payloadMaxBytes: 100_000 } });
   const { stream, taken } = endless();
-  const { status, headers, body } = await client.send("POST", `/v1/channels/${channel.id}/publish`, upload(channel, stream));
+  const { status, headers, body } = await client.send(
+    "POST",
+    `/v1/channels/${channel.id}/publish`,
+    upload(channel, stream),
+  );
   assert.equal([status, body.error.code], [413, "too_large"]);
   assert.is(headers.get("connection"), "close");
   assert.ok(taken.bytes <= 200_000, `${taken.bytes} bytes were taken`);
@@ -192,7 +229,11 @@ test("a caller without the right token cannot make the server read a body", asyn
   const { client, channel } = await open();
   for (const token of ["pub_x", `${channel.publish_token.slice(0, -2)}zz`]) {
     const { stream, taken } = endless();
-    const { status } = await client.send("POST", `/v1/channels/${channel.id}/publish`, upload(channel, stream, { "X-Publish-Token": token }));
+    const { status } = await client.send(
+      "POST",
+      `/v1/channels/${channel.id}/publish`,
+      upload(channel, stream, { "X-Publish-Token": token }),
+    );
     assert.is(status, 401);
     assert.ok(taken.bytes <= 20_000, `${taken.bytes} bytes were taken`);
   }
@@ -200,7 +241,11 @@ test("a caller without the right token cannot make the server read a body", asyn
 
 test("a compressed body is refused with advice", async () => {
   const { client, channel } = await open();
-  const { status, body } = await client.send("POST", `/v1/channels/${channel.id}/publish`, upload(channel, "x", { "Content-Encoding": "gzip" }));
+  const { status, body } = await client.send(
+    "POST",
+    `/v1/channels/${channel.id}/publish`,
+    upload(channel, "x", { "Content-Encoding": "gzip" }),
+  );
   assert.equal([status, body.error.message], [400, "Content-Encoding gzip is not taken; send the body uncompressed"]);
 });
 
@@ -211,7 +256,10 @@ test("a caller that breaks off while it sends is no fault of the server", async 
   });
   const { status, body } = await client.send("POST", `/v1/channels/${channel.id}/publish`, upload(channel, broken));
   assert.equal([status, body.error.code], [400, "invalid_input"]);
-  assert.not(ports.log.lines.some(({ level }) => level === "error"), logText(ports.log));
+  assert.not(
+    ports.log.lines.some(({ level }) => level === "error"),
+    logText(ports.log),
+  );
 });
 
 test.run();

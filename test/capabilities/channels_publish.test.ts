@@ -14,12 +14,20 @@ async function open(settings: Parameters<typeof openApp>[0] = {}) {
 }
 
 async function messages({ client }: MemoryApp, channel: CreatedChannel) {
-  const { status, body } = await client.send("GET", `/internal/v1/channels/${channel.id}/messages?limit=1000`, { headers: INSIDE });
+  const { status, body } = await client.send("GET", `/internal/v1/channels/${channel.id}/messages?limit=1000`, {
+    headers: INSIDE,
+  });
   assert.is(status, 200);
   return body.messages;
 }
 
-function publishRaw({ client }: MemoryApp, channel: CreatedChannel, raw: string | Uint8Array, type?: string, query = "") {
+function publishRaw(
+  { client }: MemoryApp,
+  channel: CreatedChannel,
+  raw: string | Uint8Array,
+  type?: string,
+  query = "",
+) {
   const headers = { "X-Publish-Token": channel.publish_token, ...(type === undefined ? {} : { "Content-Type": type }) };
   return client.send("POST", `/v1/channels/${channel.id}/publish${query}`, { raw, headers });
 }
@@ -45,11 +53,30 @@ test("ids strictly increase, in the order of the answers, even within a millisec
 
 test("a payload is text or any JSON value, and comes back as it was", async () => {
   const server = await open();
-  const values = ["", "text", '{"looks":"like JSON"}', "ü 😀 \u2028 </script>", "two\nlines\r\n", 0, -1.5, true, null, [], {}, [1, [2]], { a: { b: [null] } }];
-  for (const value of values) assert.is((await server.client.publish(server.channel, value)).status, 201, JSON.stringify(value));
+  const values = [
+    "",
+    "text",
+    '{"looks":"like JSON"}',
+    "ü 😀 \u2028 </script>",
+    "two\nlines\r\n",
+    0,
+    -1.5,
+    true,
+    null,
+    [],
+    {},
+    [1, [2]],
+    { a: { b: [null] } },
+  ];
+  for (const value of values)
+    assert.is((await server.client.publish(server.channel, value)).status, 201, JSON.stringify(value));
   const read = await messages(server, server.channel);
-  assert.equal(read.map(({ payload }: { payload: unknown }) => payload), values);
-  for (const message of read) assert.equal(Object.keys(message), ["id", "payload", "metadata", "created_at", "expires_at"]);
+  assert.equal(
+    read.map(({ payload }: { payload: unknown }) => payload),
+    values,
+  );
+  for (const message of read)
+    assert.equal(Object.keys(message), ["id", "payload", "metadata", "created_at", "expires_at"]);
 });
 
 test("every JSON value that is taken comes back equal", async () => {
@@ -74,7 +101,13 @@ test("metadata is an object that travels with the payload", async () => {
   assert.is(second.metadata, null);
 });
 
-for (const type of ["text/plain", "text/plain; charset=utf-8", "application/octet-stream", "application/x-www-form-urlencoded", "application/xml"]) {
+for (const type of [
+  "text/plain",
+  "text/plain; charset=utf-8",
+  "application/octet-stream",
+  "application/x-www-form-urlencoded",
+  "application/xml",
+]) {
   test(`a body of ${type} is the payload, byte for byte`, async () => {
     const server = await open();
     const text = '{"a":1}&b=%20+\r\n "ü" \ufeff';
@@ -90,7 +123,10 @@ test("a body without a type is the payload, too", async () => {
   await publishRaw(server, server.channel, new TextEncoder().encode("done"));
   await publishRaw(server, server.channel, new Uint8Array());
   const read = await messages(server, server.channel);
-  assert.equal(read.map(({ payload }: { payload: unknown }) => payload), ["done", ""]);
+  assert.equal(
+    read.map(({ payload }: { payload: unknown }) => payload),
+    ["done", ""],
+  );
 });
 
 test("a byte order mark at the beginning is part of the text", async () => {
@@ -101,7 +137,12 @@ test("a byte order mark at the beginning is part of the text", async () => {
 
 test("application/json is JSON in any spelling, also when it is nonsense", async () => {
   const server = await open();
-  for (const type of ["application/json", "Application/JSON", "application/json; charset=utf-8", " application/json ;x=y"]) {
+  for (const type of [
+    "application/json",
+    "Application/JSON",
+    "application/json; charset=utf-8",
+    " application/json ;x=y",
+  ]) {
     assert.is((await publishRaw(server, server.channel, '{"payload":1}', type)).status, 201, type);
     assert.is((await publishRaw(server, server.channel, "done", type)).body.error.code, "invalid_json");
   }
@@ -109,12 +150,23 @@ test("application/json is JSON in any spelling, also when it is nonsense", async
 
 test("bytes that are not UTF-8, or hold NUL, come back as base64", async () => {
   const server = await open();
-  const bodies = [[0xff, 0xfe], [0x61, 0, 0x62], [0], [0xc3], [0xed, 0xa0, 0x80], Array.from({ length: 256 }, (_, byte) => byte)];
-  for (const bytes of bodies) await publishRaw(server, server.channel, Uint8Array.from(bytes), "application/octet-stream");
+  const bodies = [
+    [0xff, 0xfe],
+    [0x61, 0, 0x62],
+    [0],
+    [0xc3],
+    [0xed, 0xa0, 0x80],
+    Array.from({ length: 256 }, (_, byte) => byte),
+  ];
+  for (const bytes of bodies)
+    await publishRaw(server, server.channel, Uint8Array.from(bytes), "application/octet-stream");
   const read = await messages(server, server.channel);
   for (const [index, message] of read.entries()) {
     assert.is(message.payload_encoding, "base64");
-    assert.equal(Array.from(atob(message.payload), (char) => char.charCodeAt(0)), bodies[index]);
+    assert.equal(
+      Array.from(atob(message.payload), (char) => char.charCodeAt(0)),
+      bodies[index],
+    );
   }
 });
 
@@ -126,7 +178,10 @@ test("whatever bytes are sent come back, inline and from the object store", asyn
         const channel = await server.client.createChannel();
         await publishRaw(server, channel, bytes, "application/octet-stream");
         const [{ payload, payload_encoding }] = await messages(server, channel);
-        const back = payload_encoding === "base64" ? Uint8Array.from(atob(payload), (char) => char.charCodeAt(0)) : new TextEncoder().encode(payload);
+        const back =
+          payload_encoding === "base64"
+            ? Uint8Array.from(atob(payload), (char) => char.charCodeAt(0))
+            : new TextEncoder().encode(payload);
         assert.equal(Array.from(back), Array.from(bytes));
       }),
       { numRuns: 60 },
@@ -160,7 +215,15 @@ test("a message lives as long as it says, else as its channel says, else as the 
     const { body } = await client.publish(of, "x", fields);
     return (Date.parse(body.expires_at) - Date.parse(body.created_at)) / 1000;
   };
-  assert.equal([await seconds(channel), await seconds(brief), await seconds(brief, { ttl_seconds: 172_800 }), await seconds(brief, { ttl_seconds: 1 })], [7_200, 90, 172_800, 1]);
+  assert.equal(
+    [
+      await seconds(channel),
+      await seconds(brief),
+      await seconds(brief, { ttl_seconds: 172_800 }),
+      await seconds(brief, { ttl_seconds: 1 }),
+    ],
+    [7_200, 90, 172_800, 1],
+  );
 });
 
 test("an expired message is never returned", async () => {
@@ -170,7 +233,10 @@ test("an expired message is never returned", async () => {
   await server.advance(999);
   assert.is((await messages(server, server.channel)).length, 2);
   await server.advance(1);
-  assert.equal((await messages(server, server.channel)).map(({ payload }: { payload: unknown }) => payload), ["long"]);
+  assert.equal(
+    (await messages(server, server.channel)).map(({ payload }: { payload: unknown }) => payload),
+    ["long"],
+  );
   await server.advance(1_000);
   assert.equal(await messages(server, server.channel), []);
 });
@@ -186,14 +252,26 @@ const refusals: [title: string, fields: string, words: string][] = [
   ["no time to live", '{"payload":1,"ttl_seconds":0}', "ttl_seconds is 0, the least is 1"],
   ["too long a time to live", '{"payload":1,"ttl_seconds":200000}', "ttl_seconds is 200000, the most is 172800 (48 h)"],
   ["a time to live in words", '{"payload":1,"ttl_seconds":"60"}', 'ttl_seconds is "60"; send a number'],
-  ["U+0000", '{"payload":"a\\u0000"}', "payload contains the character U+0000, which cannot be stored; remove it or send base64"],
+  [
+    "U+0000",
+    '{"payload":"a\\u0000"}',
+    "payload contains the character U+0000, which cannot be stored; remove it or send base64",
+  ],
   ["half a surrogate pair", '{"payload":{"a":"\\ud800"}}', "payload.a contains half of a surrogate pair"],
   ["__proto__", '{"payload":{"__proto__":{"x":1}}}', "payload.__proto__: the key __proto__ is not allowed"],
   ["__proto__ as a field", '{"payload":1,"__proto__":{"payload":2}}', "__proto__"],
-  ["a number that would be rounded", '{"payload":9007199254740993}', "payload is beyond 2^53 and would be rounded; send it as a string"],
+  [
+    "a number that would be rounded",
+    '{"payload":9007199254740993}',
+    "payload is beyond 2^53 and would be rounded; send it as a string",
+  ],
   ["nesting beyond 64 levels", JSON.stringify({ payload: nested(64) }), "nested deeper than 64 levels"],
   ["10,001 elements", JSON.stringify({ payload: Array(10_001).fill(0) }), "more than 10000 keys and elements"],
-  ["the channel twice", '{"payload":1,"channel_id":"x"}', "The field channel_id stands in the path or a header already"],
+  [
+    "the channel twice",
+    '{"payload":1,"channel_id":"x"}',
+    "The field channel_id stands in the path or a header already",
+  ],
 ];
 
 for (const [title, raw, words] of refusals) {
@@ -220,7 +298,11 @@ test("POST …/publish refuses metadata above 16384 characters", async () => {
 });
 
 test("publishing is limited by its token", async () => {
-  const rateLimits = { create: { count: 20, perMs: 60_000 }, publish: { count: 5, perMs: 1_000 }, other: { count: 300, perMs: 60_000 } };
+  const rateLimits = {
+    create: { count: 20, perMs: 60_000 },
+    publish: { count: 5, perMs: 1_000 },
+    other: { count: 300, perMs: 60_000 },
+  };
   const { client, channel, advance } = await open({ settings: { rateLimits } });
   const other = await client.createChannel();
   for (let count = 0; count < 5; count += 1) assert.is((await client.publish(channel, count)).status, 201);

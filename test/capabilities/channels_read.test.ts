@@ -27,8 +27,14 @@ test("it is 503 while INTERNAL_TOKEN is not configured, whatever is sent", async
 
 test("it is 401 without the token, and channel tokens are of no use", async () => {
   const { read, channel } = await open();
-  const wrong: Record<string, string>[] = [{}, { Authorization: "inside" }, { Authorization: "Basic inside" }, { "X-Read-Token": "inside" }];
-  for (const token of ["inside2", "insid", "INSIDE", channel.read_token!, channel.publish_token]) wrong.push({ Authorization: `Bearer ${token}` });
+  const wrong: Record<string, string>[] = [
+    {},
+    { Authorization: "inside" },
+    { Authorization: "Basic inside" },
+    { "X-Read-Token": "inside" },
+  ];
+  for (const token of ["inside2", "insid", "INSIDE", channel.read_token!, channel.publish_token])
+    wrong.push({ Authorization: `Bearer ${token}` });
   for (const headers of wrong) {
     const { status, body } = await read("", headers);
     assert.equal([status, body.error.code], [401, "unauthorized"]);
@@ -65,14 +71,20 @@ test("pages follow one another without loss or repetition", async () => {
     query = `?limit=10&after_message_id=${body.next_cursor}`;
   }
   assert.equal(sizes, [10, 10, 3, 0]);
-  assert.equal(seen, Array.from({ length: 23 }, (_, index) => index));
+  assert.equal(
+    seen,
+    Array.from({ length: 23 }, (_, index) => index),
+  );
   await client.publish(channel, "later");
   assert.equal(payloads((await read(query)).body), ["later"]);
 });
 
 test("a page has 100 messages unless told otherwise, and 1000 at the most", async () => {
   const { read, ports, channel } = await open();
-  const entries = Array.from({ length: 1_100 }, (_, index) => ({ data: `{"payload":${index},"metadata":null}`, ttlMs: 60_000 }));
+  const entries = Array.from({ length: 1_100 }, (_, index) => ({
+    data: `{"payload":${index},"metadata":null}`,
+    ttlMs: 60_000,
+  }));
   await ports.database.journal.append({ op: "journal.append", realm: "channels", subject: channel.id, entries });
   assert.is((await read()).body.messages.length, 100);
   assert.is((await read("?limit=1000")).body.messages.length, 1_000);
@@ -109,7 +121,10 @@ const refusals: [query: string, words: string][] = [
   ["?limit=1.5", "limit is 1.5; send a whole number"],
   ["?after_message_id=7", 'after_message_id is "7", which is not an id'],
   ["?after_message_id=", 'after_message_id is "", which is not an id'],
-  ["?after_message_id=0190163D-8694-739B-AEA5-966C26F8AD91", "which is not an id; send the id of the last message seen as a lower-case UUID"],
+  [
+    "?after_message_id=0190163D-8694-739B-AEA5-966C26F8AD91",
+    "which is not an id; send the id of the last message seen as a lower-case UUID",
+  ],
   ["?after=0190163d-8694-739b-aea5-966c26f8ad91", 'the field "after" is unknown'],
   ["?limits=1", 'the field "limits" is unknown; did you mean limit?'],
   ["?limit=1&limit=2", "The field limit is given twice; send it once"],
@@ -132,7 +147,12 @@ test("a channel that is missing is 404, an id that is none 400", async () => {
 });
 
 const tool = async ({ client }: { client: ReturnType<typeof openApp>["client"] }, input: Record<string, unknown>) => {
-  const body = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "read_channel_messages", arguments: input } };
+  const body = {
+    jsonrpc: "2.0",
+    id: 1,
+    method: "tools/call",
+    params: { name: "read_channel_messages", arguments: input },
+  };
   const reply = await client.send("POST", "/mcp", { body, headers: { Accept: "application/json, text/event-stream" } });
   const { isError, structuredContent, content } = reply.body.result;
   return { isError: isError === true, value: structuredContent, text: content[0].text as string };
@@ -152,7 +172,10 @@ test("read_channel_messages reads a private channel with its read token only", a
     [other.read_token, "There is no channel"],
   ];
   for (const [read_token, words] of wrong) {
-    const { isError, text } = await tool(server, { channel_id: channel.id, ...(read_token === undefined ? {} : { read_token }) });
+    const { isError, text } = await tool(server, {
+      channel_id: channel.id,
+      ...(read_token === undefined ? {} : { read_token }),
+    });
     assert.ok(isError && text.includes(words), text);
     assert.not.match(text, "classified");
   }
@@ -165,7 +188,10 @@ test("read_channel_messages reads a public channel without a token", async () =>
   await server.client.publish(channel, 2);
   const { value } = await tool(server, { channel_id: channel.id, limit: 1 });
   assert.equal(payloads(value), [1]);
-  assert.equal(payloads((await tool(server, { channel_id: channel.id, after_message_id: value.next_cursor })).value), [2]);
+  assert.equal(
+    payloads((await tool(server, { channel_id: channel.id, after_message_id: value.next_cursor })).value),
+    [2],
+  );
 });
 
 test.run();

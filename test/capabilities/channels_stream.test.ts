@@ -2,6 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { CreatedChannel } from "../support/client.ts";
 import type { EventReader, ReadEvent } from "../support/event_stream.ts";
+import { eventually } from "../support/eventually.ts";
 import { type MemoryApp, openApp } from "../support/memory_app.ts";
 
 const test = suite("channels: streams");
@@ -12,7 +13,10 @@ interface Scene extends MemoryApp {
 }
 
 /** A scene with a public channel; every stream that it opened is closed at its end. */
-async function scene(act: (server: Scene) => Promise<void>, options: Parameters<typeof openApp>[0] = {}): Promise<void> {
+async function scene(
+  act: (server: Scene) => Promise<void>,
+  options: Parameters<typeof openApp>[0] = {},
+): Promise<void> {
   const server = openApp(options);
   const readers: EventReader[] = [];
   const events = async (path: string, headers?: Record<string, string>) => {
@@ -22,14 +26,20 @@ async function scene(act: (server: Scene) => Promise<void>, options: Parameters<
   };
   const channel = await server.client.createChannel();
   try {
-    await act({ ...server, events, channel, follow: (query = "", headers) => events(`/v1/public/${channel.id}${query}`, headers) });
+    await act({
+      ...server,
+      events,
+      channel,
+      follow: (query = "", headers) => events(`/v1/public/${channel.id}${query}`, headers),
+    });
   } finally {
     for (const reader of readers) reader.close();
     await server.stop();
   }
 }
 
-const payloads = (events: readonly ReadEvent[]) => events.filter(({ event }) => event === "message").map(({ data }) => JSON.parse(data).payload);
+const payloads = (events: readonly ReadEvent[]) =>
+  events.filter(({ event }) => event === "message").map(({ data }) => JSON.parse(data).payload);
 
 async function published({ client, channel }: Scene, count: number): Promise<string[]> {
   const ids: string[] = [];
@@ -37,7 +47,8 @@ async function published({ client, channel }: Scene, count: number): Promise<str
   return ids;
 }
 
-const error = async (reader: EventReader) => (await reader.response.json()).error;
+const error = async (reader: EventReader) =>
+  ((await reader.response.json()) as { error: { code: string; message: string } }).error;
 
 test("a stream begins at once, with headers that nothing between may hold back", () =>
   scene(async ({ follow }) => {
@@ -46,14 +57,16 @@ test("a stream begins at once, with headers that nothing between may hold back",
     assert.is(response.headers.get("content-type"), "text/event-stream; charset=utf-8");
     assert.is(response.headers.get("cache-control"), "no-store, no-transform");
     assert.is(response.headers.get("x-accel-buffering"), "no");
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    assert.is(comments.length, 1);
+    await eventually("the first comment is here", () => comments.length === 1);
   }));
 
 test("an event is the message's id, the name message, and the message as JSON on one line", () =>
   scene(async ({ client, channel, follow }) => {
     const reader = await follow();
-    const { body } = await client.publish(channel, "two\nlines\r\nid: x\n\ndata: y", { metadata: { n: 1 }, ttl_seconds: 60 });
+    const { body } = await client.publish(channel, "two\nlines\r\nid: x\n\ndata: y", {
+      metadata: { n: 1 },
+      ttl_seconds: 60,
+    });
     const [event] = await reader.until(1);
     assert.equal([event?.id, event?.event], [body.id, "message"]);
     assert.equal(JSON.parse(event!.data), {
@@ -85,7 +98,12 @@ test("the wrong visibility word is 404, like a channel that is missing", () =>
   scene(async ({ client, events, channel }) => {
     const closed = await client.createChannel({ visibility: "private" });
     const headers = { "X-Read-Token": closed.read_token! };
-    const paths = [`/v1/private/${channel.id}`, `/channel/v1/public/${closed.id}`, "/v1/public/0190163d-8694-439b-aea5-966c26f8ad91", `/v1/secret/${channel.id}`];
+    const paths = [
+      `/v1/private/${channel.id}`,
+      `/channel/v1/public/${closed.id}`,
+      "/v1/public/0190163d-8694-439b-aea5-966c26f8ad91",
+      `/v1/secret/${channel.id}`,
+    ];
     for (const path of paths) {
       for (const sent of [{}, path.endsWith(closed.id) ? headers : {}]) {
         const reader = await events(path, sent);
@@ -98,11 +116,17 @@ test("a private channel is read with its token, as X-Read-Token or Bearer", () =
   scene(async ({ client, events }) => {
     const channel = await client.createChannel({ visibility: "private" });
     const other = await client.createChannel({ visibility: "private" });
-    const status = async (headers: Record<string, string>, query = "") => (await events(`/v1/private/${channel.id}${query}`, headers)).response.status;
+    const status = async (headers: Record<string, string>, query = "") =>
+      (await events(`/v1/private/${channel.id}${query}`, headers)).response.status;
     assert.is(await status({ "X-Read-Token": channel.read_token! }), 200);
     assert.is(await status({ Authorization: `Bearer ${channel.read_token}` }), 200);
     assert.is(await status({ Authorization: `bearer  ${channel.read_token}` }), 200);
-    for (const token of ["x", channel.publish_token, `${channel.read_token}0`, "rdg_0000000000000000000000000000000000000000000000000"]) {
+    for (const token of [
+      "x",
+      channel.publish_token,
+      `${channel.read_token}0`,
+      "rdg_0000000000000000000000000000000000000000000000000",
+    ]) {
       assert.is(await status({ "X-Read-Token": token }), 401);
       assert.is(await status({ Authorization: `Bearer ${token}` }), 401);
     }
@@ -111,7 +135,10 @@ test("a private channel is read with its token, as X-Read-Token or Bearer", () =
     assert.is(await status({}, `?read_token=${channel.read_token}`), 400);
     const bare = await events(`/v1/private/${channel.id}`);
     assert.is(bare.response.headers.get("www-authenticate"), "Bearer");
-    assert.is((await error(bare)).message, "The read token is missing; send it as the header X-Read-Token or Authorization: Bearer (over MCP: the argument read_token)");
+    assert.is(
+      (await error(bare)).message,
+      "The read token is missing; send it as the header X-Read-Token or Authorization: Bearer (over MCP: the argument read_token)",
+    );
   }));
 
 test("without a cursor a stream is live only", () =>
@@ -167,8 +194,18 @@ test("a reader that breaks off and comes back misses nothing and gets nothing tw
   }));
 
 const refusals: [title: string, query: string, headers: Record<string, string>, words: string][] = [
-  ["a malformed Last-Event-ID", "", { "Last-Event-ID": "42" }, 'last_event_id is "42", which is not an id; send the id of the last message seen as a lower-case UUID'],
-  ["a malformed Last-Event-ID beside a good cursor", "?after=0190163d-8694-739b-aea5-966c26f8ad91", { "Last-Event-ID": "x" }, 'last_event_id is "x"'],
+  [
+    "a malformed Last-Event-ID",
+    "",
+    { "Last-Event-ID": "42" },
+    'last_event_id is "42", which is not an id; send the id of the last message seen as a lower-case UUID',
+  ],
+  [
+    "a malformed Last-Event-ID beside a good cursor",
+    "?after=0190163d-8694-739b-aea5-966c26f8ad91",
+    { "Last-Event-ID": "x" },
+    'last_event_id is "x"',
+  ],
   ["a malformed after", "?after=yesterday", {}, 'after is "yesterday", which is not an id'],
   ["another beginning", "?from=latest", {}, 'from is "latest"; send "earliest"'],
   ["a mistyped field", "?form=earliest", {}, 'the field "form" is unknown; did you mean from?'],
@@ -219,16 +256,14 @@ test("a cursor of another channel's future is reset, and everything held is sent
 test("a comment comes every 15 s", () =>
   scene(async ({ follow, advance }) => {
     const reader = await follow();
-    const beats = async () => {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      return reader.comments.length - 1;
-    };
+    const beats = (count: number) => eventually(`${count} beats are here`, () => reader.comments.length === count + 1);
+    await beats(0);
     await advance(14_900);
-    assert.is(await beats(), 0);
+    await beats(0);
     await advance(100);
-    assert.is(await beats(), 1);
+    await beats(1);
     await advance(150_000);
-    assert.is(await beats(), 11);
+    await beats(11);
     assert.equal(reader.events, []);
   }));
 
@@ -238,8 +273,7 @@ test("a stream is over for the server when its reader goes", () =>
     assert.is(app.streams(), 2);
     first.close();
     await first.ended();
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    assert.is(app.streams(), 1);
+    await eventually("one stream is left", () => app.streams() === 1);
     await client.publish(channel, "on");
     await second.until(1);
   }));
@@ -268,8 +302,16 @@ test("messages of all sizes arrive in the order of their ids", () =>
     const sizes = [1, 20_000, 5, 900_000, 16_384, 16_385, 2];
     await Promise.all(sizes.map((size) => client.publish(channel, "x".repeat(size))));
     const events = await reader.until(sizes.length);
-    assert.equal(events.map(({ id }) => id), events.map(({ id }) => id).sort());
-    assert.equal(payloads(events).map((payload) => payload.length).sort(), [...sizes].sort());
+    assert.equal(
+      events.map(({ id }) => id),
+      events.map(({ id }) => id).sort(),
+    );
+    assert.equal(
+      payloads(events)
+        .map((payload) => payload.length)
+        .sort(),
+      [...sizes].sort(),
+    );
   }));
 
 test.run();

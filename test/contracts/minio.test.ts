@@ -233,7 +233,9 @@ function faultyStore(): void {
       response.end();
     });
     const warned = memoryLog();
+    const started = performance.now();
     const objects = await open({ lifecycle: true, log: warned });
+    assert.ok(performance.now() - started < 5_000, "it waited for more than the answer");
     await objects.put("a", patterned(0, 1));
     assert.equal(
       warned.lines.map(({ level, event }) => [level, event]),

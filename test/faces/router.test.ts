@@ -39,7 +39,18 @@ for (const [path, allow, wrong] of allowed) {
 
 test("an unknown path is 404 for every method", async () => {
   const { client } = openApp();
-  const paths = ["/nothing", "/v1", "/v1/channel", `/v1/channels/${ID}/nothing`, `/v1/secret/${ID}`, `/v1/public/${ID}/x`, "//v1/channels", "/v1//channels", "/%2e%2e/etc/passwd", `/V1/channels/${ID}`];
+  const paths = [
+    "/nothing",
+    "/v1",
+    "/v1/channel",
+    `/v1/channels/${ID}/nothing`,
+    `/v1/secret/${ID}`,
+    `/v1/public/${ID}/x`,
+    "//v1/channels",
+    "/v1//channels",
+    "/%2e%2e/etc/passwd",
+    `/V1/channels/${ID}`,
+  ];
   for (const path of paths) {
     for (const method of ["GET", "POST", "OPTIONS"]) {
       const { status, body } = await client.send(method, path);
@@ -66,7 +77,12 @@ test("an error has one shape: code, message, whether to try again, and the id th
   const { headers, body } = await client.send("GET", `/v1/channels/${ID}`);
   const { error } = body;
   assert.equal(Object.keys(body), ["error"]);
-  assert.equal(error, { code: "unauthorized", message: error.message, retryable: false, request_id: headers.get("x-request-id") });
+  assert.equal(error, {
+    code: "unauthorized",
+    message: error.message,
+    retryable: false,
+    request_id: headers.get("x-request-id"),
+  });
   assert.is(headers.get("content-type"), "application/json; charset=utf-8");
   assert.is(headers.get("cache-control"), "no-store");
   assert.match(logText(ports.log), error.request_id);
@@ -74,7 +90,9 @@ test("an error has one shape: code, message, whether to try again, and the id th
 
 test("every answer has a request id of its own", async () => {
   const { client } = openApp();
-  const replies = await Promise.all(["/healthz", "/healthz", "/nothing", "/v1/channels"].map((path) => client.send("GET", path)));
+  const replies = await Promise.all(
+    ["/healthz", "/healthz", "/nothing", "/v1/channels"].map((path) => client.send("GET", path)),
+  );
   const ids = replies.map(({ headers }) => headers.get("x-request-id"));
   assert.is(new Set(ids).size, 4);
   for (const id of ids) assert.match(id!, /^[0-9a-f-]{36}$/);
@@ -85,7 +103,9 @@ test("HEAD answers like GET without a body", async () => {
   const channel = await client.createChannel();
   const headers = { "X-Publish-Token": channel.publish_token };
   for (const path of ["/healthz", "/readyz", "/", `/v1/channels/${channel.id}`, "/nothing", "/v1/channels"]) {
-    const [get, head] = await Promise.all(["GET", "HEAD"].map((method) => fetcher(new Request(client.base + path, { method, headers }))));
+    const [get, head] = await Promise.all(
+      ["GET", "HEAD"].map((method) => fetcher(new Request(client.base + path, { method, headers }))),
+    );
     assert.is(head!.status, get!.status, path);
     assert.is(head!.headers.get("content-type"), get!.headers.get("content-type"));
     assert.is(await head!.text(), "");
@@ -96,9 +116,13 @@ test("what fails unforeseen is internal, without a word of what it was", async (
   const ports = memoryPorts();
   const { documents } = ports.database;
   const get = () => Promise.reject(new Error('relation "documents" does not exist at 10.0.0.7'));
-  const { client } = openApp({ ports: { ...ports, database: { ...ports.database, documents: { ...documents, get } } } });
+  const { client } = openApp({
+    ports: { ...ports, database: { ...ports.database, documents: { ...documents, get } } },
+  });
   const channel = await client.createChannel();
-  const { status, body } = await client.send("GET", `/v1/channels/${channel.id}`, { headers: { "X-Publish-Token": channel.publish_token } });
+  const { status, body } = await client.send("GET", `/v1/channels/${channel.id}`, {
+    headers: { "X-Publish-Token": channel.publish_token },
+  });
   assert.is(status, 500);
   assert.equal(body.error, {
     code: "internal",
@@ -145,7 +169,11 @@ test("a page of an allowed origin may call, read the answer and its limits", asy
 
 test("a preflight of an allowed origin tells methods and headers", async () => {
   const { client } = openApp({ settings: { allowedOrigins: [HERE] } });
-  const headers = { Origin: HERE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-publish-token" };
+  const headers = {
+    Origin: HERE,
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "x-publish-token",
+  };
   const reply = await client.send("OPTIONS", `/v1/channels/${ID}/publish`, { headers });
   assert.is(reply.status, 204);
   assert.is(reply.headers.get("access-control-allow-origin"), HERE);
@@ -167,7 +195,8 @@ test("a page of another origin gets no permission", async () => {
     const { client } = openApp({ settings: { allowedOrigins } });
     for (const method of ["GET", "OPTIONS"]) {
       const { headers } = await client.send(method, "/healthz", { headers: { Origin: origin } });
-      for (const name of ["origin", "methods", "headers"]) assert.is(headers.get(`access-control-allow-${name}`), null, `${method} ${origin}`);
+      for (const name of ["origin", "methods", "headers"])
+        assert.is(headers.get(`access-control-allow-${name}`), null, `${method} ${origin}`);
     }
   }
 });
@@ -181,7 +210,11 @@ test("a star allows every origin, streams included", async () => {
 });
 
 test("limits go by the address behind trusted proxies, and nobody can choose his own", async () => {
-  const rateLimits = { create: { count: 2, perMs: 60_000 }, publish: { count: 100, perMs: 1_000 }, other: { count: 300, perMs: 60_000 } };
+  const rateLimits = {
+    create: { count: 2, perMs: 60_000 },
+    publish: { count: 100, perMs: 1_000 },
+    other: { count: 300, perMs: 60_000 },
+  };
   const tries: [trustedProxies: string[], headers: (index: number) => string, last: number][] = [
     [[], (index) => `198.51.100.${index}`, 429],
     [["192.0.2.1"], (index) => `198.51.100.${index}`, 201],
@@ -193,7 +226,9 @@ test("limits go by the address behind trusted proxies, and nobody can choose his
     const statuses: number[] = [];
     for (let index = 1; index <= 3; index += 1) {
       const headers = { "X-Forwarded-For": forwarded(index) };
-      statuses.push((await client.send("POST", "/v1/channels", { body: { name: "a", visibility: "public" }, headers })).status);
+      statuses.push(
+        (await client.send("POST", "/v1/channels", { body: { name: "a", visibility: "public" }, headers })).status,
+      );
     }
     assert.equal(statuses, [201, 201, last]);
   }

@@ -37,7 +37,18 @@ test("parseAddress() takes IPv4-mapped IPv6 for the IPv4 address that it is", ()
 
 test("parseAddress() refuses what is no address", () => {
   const wrong = ["", "unknown", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "1.2.3.-4", "0x7f.0.0.1", "1.2.3.4:80"];
-  const wrong6 = [":", ":::", "1::2::3", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "12345::", "::g", "::1.2.3.256", ":1::", "1:2:3:4:5:6:7:8::"];
+  const wrong6 = [
+    ":",
+    ":::",
+    "1::2::3",
+    "1:2:3:4:5:6:7",
+    "1:2:3:4:5:6:7:8:9",
+    "12345::",
+    "::g",
+    "::1.2.3.256",
+    ":1::",
+    "1:2:3:4:5:6:7:8::",
+  ];
   for (const text of [...wrong, ...wrong6]) assert.is(parseAddress(text), null, text);
 });
 
@@ -47,7 +58,9 @@ test("parseAddress() reads back every address that is written", () => {
     fc.property(groups, fc.nat(7), (parts, at) => {
       const zeros = Math.min(2, 8 - at);
       const whole = parts.map((part, index) => (index >= at && index < at + zeros ? 0 : part));
-      const short = [whole.slice(0, at), whole.slice(at + zeros)].map((half) => half.map((part) => part.toString(16)).join(":"));
+      const short = [whole.slice(0, at), whole.slice(at + zeros)].map((half) =>
+        half.map((part) => part.toString(16)).join(":"),
+      );
       assert.is(hex(short.join("::")), hex(whole.map((part) => part.toString(16)).join(":")));
     }),
   );
@@ -62,14 +75,28 @@ test("parseBlock() reads CIDR blocks and single addresses", () => {
 });
 
 test("parseBlock() refuses what is no block", () => {
-  const wrong = ["10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "10.0.0.0/8.5", "::/129", "lan/8", "", "10.0.0.0/8/8", "10.0.0.0/0x8", "10.0.0.0/ 8", "10.0.0.0/1e1"];
+  const wrong = [
+    "10.0.0.0/33",
+    "10.0.0.0/-1",
+    "10.0.0.0/",
+    "10.0.0.0/8.5",
+    "::/129",
+    "lan/8",
+    "",
+    "10.0.0.0/8/8",
+    "10.0.0.0/0x8",
+    "10.0.0.0/ 8",
+    "10.0.0.0/1e1",
+  ];
   for (const text of wrong) assert.is(parseBlock(text), null, text);
 });
 
 test("isTrusted() compares bits and never mixes families", () => {
   const { isTrusted } = proxyTrust(["10.0.0.0/8", "192.0.2.128/25", "2001:db8::/33", "127.0.0.1"]);
-  for (const inside of ["10.255.0.1", "192.0.2.200", "2001:db8:7fff::1", "127.0.0.1", "::ffff:10.1.2.3"]) assert.ok(isTrusted(inside), inside);
-  for (const outside of ["11.0.0.1", "192.0.2.127", "2001:db8:8000::1", "127.0.0.2", "::a00:1", "nonsense"]) assert.not(isTrusted(outside), outside);
+  for (const inside of ["10.255.0.1", "192.0.2.200", "2001:db8:7fff::1", "127.0.0.1", "::ffff:10.1.2.3"])
+    assert.ok(isTrusted(inside), inside);
+  for (const outside of ["11.0.0.1", "192.0.2.127", "2001:db8:8000::1", "127.0.0.2", "::a00:1", "nonsense"])
+    assert.not(isTrusted(outside), outside);
 });
 
 test("client() is the socket's address when nobody is trusted, whatever the header says", () => {

@@ -52,7 +52,10 @@ test("get() does not remember a failure", async () => {
 test("a late failure does not drop what was loaded since", async () => {
   const { cache, loads, get } = counted();
   let fail = (_: Error) => {};
-  const slow = cache.get("a", () => new Promise<string>((_, reject) => void (fail = reject)));
+  const failing = new Promise<string>((_, reject) => {
+    fail = reject;
+  });
+  const slow = cache.get("a", () => failing);
   cache.drop("a");
   await get("a");
   fail(new Error("late"));

@@ -1,9 +1,15 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type CredentialKind, credentialKinds, equalInConstantTime, toHex, writeToken } from "../../core/kernel/credential.ts";
+import {
+  type CredentialKind,
+  credentialKinds,
+  equalInConstantTime,
+  toHex,
+  writeToken,
+} from "../../core/kernel/credential.ts";
 import { knockOf } from "../../core/kernel/knock.ts";
 import { Fault } from "../../core/ports/fault.ts";
-import { logText, memoryHouse, memoryPorts, memoryTown, type MemoryHouse } from "../support/memory_house.ts";
+import { logText, type MemoryHouse, memoryHouse, memoryPorts, memoryTown } from "../support/memory_house.ts";
 
 const test = suite("kernel/credential");
 
@@ -36,7 +42,10 @@ async function minted(house: MemoryHouse, kind: CredentialKind = "publish", how:
 }
 
 async function refusal(work: Promise<unknown>): Promise<Fault> {
-  const error = await work.then(() => null, (thrown: unknown) => thrown);
+  const error = await work.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
   assert.instance(error, Fault);
   assert.is((error as Fault).code, "unauthorized");
   return error as Fault;
@@ -59,7 +68,13 @@ test("mint() makes another token each time", async () => {
 test("identify() tells kind, subject and facts of a token, under the name that is its hash", async () => {
   const { house } = watched();
   const { token, id } = await minted(house);
-  const key = await crypto.subtle.importKey("raw", house.settings.tokenSecretSalt, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  const key = await crypto.subtle.importKey(
+    "raw",
+    house.settings.tokenSecretSalt,
+    { name: "HMAC", hash: "SHA-256" },
+    false,
+    ["sign"],
+  );
   const sum = toHex(new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(token))));
   assert.is(id, sum);
   assert.equal(await house.credentials.identify("publish", token), {
@@ -81,7 +96,17 @@ test("identify() refuses garbage by its checksum, without a look at the store", 
   const { house, seen } = watched();
   const { token } = await minted(house);
   const swapped = token[10] === "a" ? "b" : "a";
-  const garbage = ["", "x", "pub_", token.slice(0, -1), `${token}0`, ` ${token}`, `${token}\n`, token.toUpperCase(), `rdg${token.slice(3)}`];
+  const garbage = [
+    "",
+    "x",
+    "pub_",
+    token.slice(0, -1),
+    `${token}0`,
+    ` ${token}`,
+    `${token}\n`,
+    token.toUpperCase(),
+    `rdg${token.slice(3)}`,
+  ];
   garbage.push(`${token.slice(0, 10)}${swapped}${token.slice(11)}`, `pub_${"0".repeat(49)}`, "x".repeat(1_000_000));
   for (const text of garbage) {
     const fault = await refusal(house.credentials.identify("publish", text));
@@ -103,7 +128,13 @@ test("identify() refuses a token of the other kind, both by its prefix and by wh
   const read = await minted(house, "read");
   await refusal(house.credentials.identify("publish", read.token));
   const forged = writeToken("pub", house.ids.bytes(32));
-  const key = await crypto.subtle.importKey("raw", house.settings.tokenSecretSalt, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  const key = await crypto.subtle.importKey(
+    "raw",
+    house.settings.tokenSecretSalt,
+    { name: "HMAC", hash: "SHA-256" },
+    false,
+    ["sign"],
+  );
   const id = toHex(new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(forged))));
   await house.database.commit([{ ...read.command, id }]);
   await refusal(house.credentials.identify("publish", forged));
@@ -174,7 +205,8 @@ test("an outage of the store is no refusal and is not remembered", async () => {
   const ports = memoryPorts();
   const { documents } = ports.database;
   let away = true;
-  const get: typeof documents.get = async (...of) => (away ? Promise.reject(new Fault("unavailable", "The database is away")) : documents.get(...of));
+  const get: typeof documents.get = async (...of) =>
+    away ? Promise.reject(new Fault("unavailable", "The database is away")) : documents.get(...of);
   const house = memoryHouse({}, { ...ports, database: { ...ports.database, documents: { ...documents, get } } });
   const { token } = await minted(house);
   const error = await house.credentials.identify("publish", token).catch((thrown: Fault) => thrown);

@@ -6,7 +6,11 @@ import { logText, type MemoryHouse, memoryHouse, memoryPorts, memoryTown } from 
 const test = suite("kernel/duty");
 
 /** Processes of one town, each running the duties until the test is over. */
-async function running(count: number, duties: readonly Duty[], proof: (houses: MemoryHouse[]) => Promise<void>): Promise<void> {
+async function running(
+  count: number,
+  duties: readonly Duty[],
+  proof: (houses: MemoryHouse[]) => Promise<void>,
+): Promise<void> {
   const town = memoryTown();
   const houses = Array.from({ length: count }, (_, index) => memoryHouse({}, memoryPorts(town, index + 1)));
   const over = houses.map((house) => runDuties(duties, house, house.life.signal));
@@ -106,7 +110,11 @@ test("a duty that fails is logged and runs again", async () => {
     await house!.clock.advance(2_000);
     assert.is(rounds, 2);
     const [failed, done] = house!.log.lines;
-    assert.equal(failed, { level: "warn", event: "duty_failed", fields: { duty: "test.fail", error: "Error: the store is away" } });
+    assert.equal(failed, {
+      level: "warn",
+      event: "duty_failed",
+      fields: { duty: "test.fail", error: "Error: the store is away" },
+    });
     assert.equal(done, { level: "info", event: "duty", fields: { duty: "test.fail", ms: 0, done: 7 } });
   });
 });
@@ -115,7 +123,8 @@ test("a duty that cannot get its lease for want of a database runs again", async
   const { duty, seen } = counting(1_000);
   const ports = memoryPorts();
   let away = true;
-  const lease: typeof ports.database.lease = (...of) => (away ? Promise.reject(new Error("away")) : ports.database.lease(...of));
+  const lease: typeof ports.database.lease = (...of) =>
+    away ? Promise.reject(new Error("away")) : ports.database.lease(...of);
   const house = memoryHouse({}, { ...ports, database: { ...ports.database, lease } });
   const over = runDuties([duty], house, house.life.signal);
   await house.clock.advance(3_000);
@@ -133,7 +142,10 @@ test("a round without work is told at debug, one with work at info", async () =>
     await house!.clock.advance(1_000);
     work = 3;
     await house!.clock.advance(1_000);
-    assert.equal(house!.log.lines.map(({ level }) => level), ["debug", "info"]);
+    assert.equal(
+      house!.log.lines.map(({ level }) => level),
+      ["debug", "info"],
+    );
     assert.match(logText(house!.log), '"done":3');
   });
 });

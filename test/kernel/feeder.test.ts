@@ -39,7 +39,10 @@ test("a reader that was dropped comes back with its cursor and has missed nothin
   const last = slow.lines().at(-1)!.slice(0, 36);
   const back = followed.follow(last);
   await followed.settle();
-  assert.equal([...held, ...received(back)].map((text) => text.slice(0, 2)), named(8));
+  assert.equal(
+    [...held, ...received(back)].map((text) => text.slice(0, 2)),
+    named(8),
+  );
 });
 
 test("a stuck reader is dropped by heartbeats as well", async () => {
@@ -79,7 +82,10 @@ test("a single message above 1 MiB reaches a healthy reader, live and from the j
   await followed.settle();
   for (const sink of [live, late]) {
     assert.is(sink.end(), null);
-    assert.equal(received(sink).map((data) => data.length), [text.length, 5]);
+    assert.equal(
+      received(sink).map((data) => data.length),
+      [text.length, 5],
+    );
   }
 });
 

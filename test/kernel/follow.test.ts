@@ -169,7 +169,10 @@ test("heartbeats come at their interval to every reader", async () => {
 test("a read that fails is tried again at the poll, and nothing is lost", async () => {
   let away = false;
   const followed = await openFollowed({
-    journal: (journal) => ({ ...journal, read: (...of) => (away ? Promise.reject(new Error("away")) : journal.read(...of)) }),
+    journal: (journal) => ({
+      ...journal,
+      read: (...of) => (away ? Promise.reject(new Error("away")) : journal.read(...of)),
+    }),
   });
   const sink = followed.follow();
   await followed.settle();
@@ -184,7 +187,9 @@ test("a read that fails is tried again at the poll, and nothing is lost", async 
 });
 
 test("a reader who cannot be caught up is ended, so that it comes back", async () => {
-  const followed = await openFollowed({ journal: (journal) => ({ ...journal, read: () => Promise.reject(new Error("away")) }) });
+  const followed = await openFollowed({
+    journal: (journal) => ({ ...journal, read: () => Promise.reject(new Error("away")) }),
+  });
   await followed.publish(["m"]);
   const sink = followed.follow(EARLIEST);
   await followed.settle();
@@ -202,7 +207,10 @@ test("a closed subject ends all its readers, by the knock or by the poll", async
       followed.knock();
       await followed.settle();
     } else await followed.house.clock.advance(1_000);
-    assert.equal(sinks.map((sink) => sink.end()), ["closed", "closed"]);
+    assert.equal(
+      sinks.map((sink) => sink.end()),
+      ["closed", "closed"],
+    );
     assert.is(followed.followers.count(), 0);
   }
 });
@@ -225,7 +233,10 @@ test("end() ends every answer, and afterwards nobody is served", async () => {
   await followed.settle();
   followed.followers.end();
   followed.house.life.abort();
-  assert.equal(sinks.map((sink) => sink.end()), ["closed", "closed"]);
+  assert.equal(
+    sinks.map((sink) => sink.end()),
+    ["closed", "closed"],
+  );
   assert.is(followed.follow().end(), "closed");
 });
 
@@ -233,9 +244,16 @@ async function withCredentials(publishTtl?: number) {
   const followed = await openFollowed();
   const { credentials, database, clock } = followed.house;
   const expiresAt = publishTtl === undefined ? null : new Date(clock.now().getTime() + publishTtl);
-  const [mine, other] = [await credentials.mint("read", "subject", { expiresAt }), await credentials.mint("read", "subject")];
+  const [mine, other] = [
+    await credentials.mint("read", "subject", { expiresAt }),
+    await credentials.mint("read", "subject"),
+  ];
   await database.commit([mine.command, other.command]);
-  const sinks = { mine: followed.follow(null, mine.id), other: followed.follow(null, other.id), open: followed.follow() };
+  const sinks = {
+    mine: followed.follow(null, mine.id),
+    other: followed.follow(null, other.id),
+    open: followed.follow(),
+  };
   await followed.settle();
   const ends = () => [sinks.mine.end(), sinks.other.end(), sinks.open.end()];
   return { ...followed, mine, sinks, ends };
@@ -293,7 +311,10 @@ test("after an interruption of the bus both messages and revocations are looked 
 
 test("readers on two processes get every message once each", async () => {
   const town = memoryTown();
-  const [here, there] = [await openFollowed({ ports: memoryPorts(town) }), await openFollowed({ ports: memoryPorts(town, 2) })];
+  const [here, there] = [
+    await openFollowed({ ports: memoryPorts(town) }),
+    await openFollowed({ ports: memoryPorts(town, 2) }),
+  ];
   const sinks = [here.follow(), there.follow()];
   await here.settle();
   for (let round = 0; round < 10; round += 1) await (round % 2 ? here : there).publish([`m${round}`]);

@@ -44,7 +44,12 @@ test("parseJson() never repeats what was sent", () => {
 });
 
 test("parseJson() refuses bytes that are not UTF-8", () => {
-  for (const wrong of [[0x22, 0xff, 0x22], [0x22, 0xc3, 0x22], [0x22, 0xed, 0xa0, 0x80, 0x22], [0xff, 0xfe, 0x31, 0x00]]) {
+  for (const wrong of [
+    [0x22, 0xff, 0x22],
+    [0x22, 0xc3, 0x22],
+    [0x22, 0xed, 0xa0, 0x80, 0x22],
+    [0xff, 0xfe, 0x31, 0x00],
+  ]) {
     refusal(() => parseJson(Uint8Array.from(wrong)), "invalid_json", "not valid UTF-8");
   }
 });
@@ -93,7 +98,11 @@ test("half a surrogate pair is refused, whole pairs pass", () => {
 });
 
 test("__proto__ is kept out at any depth, and nothing is polluted on the way", () => {
-  const { details } = refusal(() => refuseUnsafe(parseJson(bytes('{"__proto__":{"admin":true}}'))), "invalid_input", "__proto__ is not allowed");
+  const { details } = refusal(
+    () => refuseUnsafe(parseJson(bytes('{"__proto__":{"admin":true}}'))),
+    "invalid_input",
+    "__proto__ is not allowed",
+  );
   assert.equal(details, { field: "__proto__" });
   refusal(() => refuseUnsafe(parseJson(bytes('{"a":[{"__proto__":1}]}'))), "invalid_input", "a.0.__proto__");
   assert.is(({} as { admin?: boolean }).admin, undefined);
@@ -102,7 +111,11 @@ test("__proto__ is kept out at any depth, and nothing is polluted on the way", (
 
 test("numbers that would be rounded or lost are refused, all others pass", () => {
   for (const text of ["9007199254740992", "-9007199254740993", "1e400", "-1e999", "123456789012345678901234567890"]) {
-    refusal(() => refuseUnsafe({ n: JSON.parse(text) }), "invalid_input", "n is beyond 2^53 and would be rounded; send it as a string");
+    refusal(
+      () => refuseUnsafe({ n: JSON.parse(text) }),
+      "invalid_input",
+      "n is beyond 2^53 and would be rounded; send it as a string",
+    );
   }
   refusal(() => refuseUnsafe(2 ** 53), "invalid_input", "The number is beyond 2^53");
   refuseUnsafe([9007199254740991, -9007199254740991, 0.1, 1e-300, 123.456, -0]);

@@ -80,7 +80,10 @@ test("take() bears any pace up to the rate", async () => {
 
 test("take() tells policy, remaining requests and reset in RateLimit headers", async () => {
   const { clock, limiter } = open();
-  assert.equal(limiter.take("create", "a"), { "RateLimit-Policy": '"create";q=20;w=60', RateLimit: '"create";r=19;t=3' });
+  assert.equal(limiter.take("create", "a"), {
+    "RateLimit-Policy": '"create";q=20;w=60',
+    RateLimit: '"create";r=19;t=3',
+  });
   assert.is(limiter.take("create", "a").RateLimit, '"create";r=18;t=6');
   await clock.advance(4_000);
   assert.is(limiter.take("create", "a").RateLimit, '"create";r=18;t=5');
@@ -95,7 +98,11 @@ test("a refusal says limit, span and when to come back, and coming back then wor
   assert.is(fault.code, "rate_limited");
   assert.is(fault.message, "Too many requests: at most 20 per minute; try again in 3 s");
   assert.equal(fault.details, { limit: 20, per_seconds: 60, retry_after_seconds: 3 });
-  assert.equal(fault.headers, { "RateLimit-Policy": '"create";q=20;w=60', RateLimit: '"create";r=0;t=3', "Retry-After": "3" });
+  assert.equal(fault.headers, {
+    "RateLimit-Policy": '"create";q=20;w=60',
+    RateLimit: '"create";r=0;t=3',
+    "Retry-After": "3",
+  });
   await clock.advance(3_000);
   limiter.take("create", "a");
   passed(limiter, 200, "publish", "a");

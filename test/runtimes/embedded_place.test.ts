@@ -117,5 +117,6 @@ asRoot("an ordinary user runs it without the install script, from a package that
   await embedded.stop();
 });
 
+test.after.each(bench.sweep);
 test.after(bench.close);
 test.run();

@@ -44,6 +44,8 @@ export interface Bench {
   own(options: Options, how?: { idle?: boolean; uid?: number; gid?: number }): Owner;
   /** A process of another program, ended with the bench. */
   stranger(account: { uid?: number; gid?: number }): Promise<number>;
+  /** Ends every server and process that a test left, so that the next one finds a free directory. */
+  sweep(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -63,6 +65,12 @@ export async function openBench(): Promise<Bench> {
     started.push(embedded);
     hosts.push(embedded.connection.host);
     return embedded;
+  };
+  const sweep = async (): Promise<void> => {
+    for (const child of children.splice(0)) {
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+    }
+    await Promise.allSettled(started.splice(0).map((embedded) => embedded.stop()));
   };
   return {
     base,
@@ -89,11 +97,9 @@ export async function openBench(): Promise<Bench> {
       await once(child, "spawn");
       return Number(child.pid);
     },
+    sweep,
     close: async () => {
-      await Promise.allSettled(started.map((embedded) => embedded.stop()));
-      for (const child of children) {
-        if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
-      }
+      await sweep();
       for (const host of hosts) {
         const pid = await postmasterOf(host);
         if (isRunning(pid)) process.kill(pid, "SIGQUIT");

@@ -48,7 +48,8 @@ export function fakeSink(): FakeSink {
       queued = stalled ? waits : 0;
       return waits;
     },
-    drained: () => (end !== null || queued < DRAINED_BYTES ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    drained: () =>
+      end !== null || queued < DRAINED_BYTES ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve)),
     close: () => finish("closed"),
     abort: () => finish("aborted"),
     closed: over.signal,

@@ -81,7 +81,13 @@ export async function openFollowed(
     knock,
     async publish(messages, { ttlMs = null, knock: aloud = true } = {}) {
       const entries = messages.map((data) => ({ data, ttlMs }));
-      const appended = await house.database.journal.append({ op: "journal.append", realm: REALM, subject: SUBJECT, entries, ifOpen: true });
+      const appended = await house.database.journal.append({
+        op: "journal.append",
+        realm: REALM,
+        subject: SUBJECT,
+        entries,
+        ifOpen: true,
+      });
       if (!("entries" in appended)) throw new Error(`the append was refused: ${appended.status}`);
       if (aloud) knock();
       return appended.entries.map(({ id }) => id);

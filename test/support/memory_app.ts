@@ -1,5 +1,5 @@
 /** The whole server in memory: ports, settings, the app, and a client that calls it without a network. Time moves when a test says so. */
-import { createApp, type App } from "../../core/app.ts";
+import { type App, createApp } from "../../core/app.ts";
 import type { Settings } from "../../core/kernel/settings.ts";
 import { type AppName, appNames, type Host } from "../../core/ports/host.ts";
 import { streamResponse } from "../../core/ports/stream.ts";

@@ -7,7 +7,7 @@ import { createCredentials } from "../../core/kernel/credential.ts";
 import { createKnocks } from "../../core/kernel/knock.ts";
 import type { Settings } from "../../core/kernel/settings.ts";
 import type { Database } from "../../core/ports/database.ts";
-import { memoryBus, memoryHub, type MemoryHub } from "../../core/ports/memory/bus.ts";
+import { type MemoryHub, memoryBus, memoryHub } from "../../core/ports/memory/bus.ts";
 import { type MemoryClock, memoryClock } from "../../core/ports/memory/clock.ts";
 import { memoryDatabase } from "../../core/ports/memory/database.ts";
 import { memoryIds } from "../../core/ports/memory/ids.ts";

@@ -19,14 +19,20 @@ export interface Postmaster {
   readonly status: "starting" | "ready" | "stopping";
 }
 
-/** Whether a process with this pid exists and has not ended; a zombie has. */
-export function isAlive(pid: number): boolean {
+/** Whether a process with this pid is there, if only as a zombie. */
+function isThere(pid: number): boolean {
   if (!(pid > 0)) return false;
   try {
     process.kill(pid, 0);
+    return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
+}
+
+/** Whether a process with this pid is there and has not ended; a zombie has. */
+export function isAlive(pid: number): boolean {
+  if (!isThere(pid)) return false;
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
     return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
@@ -77,14 +83,14 @@ export async function findPostmaster(cluster: string): Promise<Postmaster | null
 }
 
 /**
- * Takes away lock files that would keep PostgreSQL from starting: their pid now belongs to another program, or a power cut
- * emptied them. Those of an ended process PostgreSQL clears itself.
+ * Takes away lock files that would keep PostgreSQL from starting: their pid now belongs to another program or to a zombie that
+ * nobody reaps, as in containers, or a power cut emptied them. Those of a process that is gone PostgreSQL clears itself.
  */
 export async function clearStaleLocks(cluster: string, socketDir: string): Promise<void> {
   for (const file of [join(cluster, "postmaster.pid"), join(socketDir, `.s.PGSQL.${PORT}.lock`)]) {
     const text = await settledText(file);
     const found = parse(text ?? "");
-    const standing = found && (!isAlive(found.pid) || (await serves(found.pid, cluster)));
+    const standing = found && (!isThere(found.pid) || (await serves(found.pid, cluster)));
     if (text !== null && !standing) await removeUnchanged(file, text);
   }
 }

@@ -1,0 +1,224 @@
+/**
+ * Runs the examples of declarations: `$NAME` stands for a value of an earlier answer, and what an example says it answers is held against
+ * what it does answer.
+ */
+import { credentialKinds } from "../../core/kernel/credential.ts";
+import { createCorridor } from "../../core/kernel/invoke.ts";
+import { createLimiter } from "../../core/kernel/limit.ts";
+import {
+  type AnySchema,
+  type CallOperation,
+  type Example,
+  endpointsOf,
+  namesIn,
+  type Operation,
+} from "../../core/kernel/operation.ts";
+import { openApp } from "./memory_app.ts";
+import { memoryHouse, memoryPorts } from "./memory_house.ts";
+
+const INTERNAL_TOKEN = "the-internal-token";
+
+/** What a value of each name looks like. */
+const shapes: readonly (readonly [name: RegExp, shape: RegExp])[] = [
+  [/_ID$/, /^[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/],
+  [/_TOKEN$/, /^(pub|rdg)_[0-9A-Za-z]{49}$/],
+  [/^TIME$/, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/],
+  [/^URL$/, /^https?:\/\/[^/]+\/.+/],
+  [/^(VERSION|SCHEMA)$/, /./],
+];
+
+export interface Answered {
+  status: number;
+  value: unknown;
+}
+
+export interface ExampleScene {
+  /** Values by name, as the answers so far gave them. */
+  bound: Map<string, unknown>;
+  /** Runs an example over HTTP. */
+  overHttp(operation: Operation, example: Example): Promise<Answered>;
+  /** Runs an example through the corridor, as faces other than HTTP do. */
+  throughCorridor(operation: Operation, example: Example): Promise<Answered>;
+  /** Throws unless the answer is what the example says; binds the names that are new. */
+  compare(example: Example, value: unknown): void;
+}
+
+/** A server in memory with what no example makes: a private channel. */
+export async function exampleScene(): Promise<ExampleScene> {
+  const ports = memoryPorts();
+  const settings = { internalToken: INTERNAL_TOKEN };
+  const { client } = openApp({ ports, settings });
+  const house = memoryHouse(settings, ports);
+  const corridor = createCorridor(house, createLimiter(null, house.clock));
+  const bound = new Map<string, unknown>();
+  /** Channel id → its tokens. */
+  const tokens = new Map<unknown, Record<string, unknown>>();
+
+  const hidden = await client.createChannel({ visibility: "private" });
+  bound.set("PRIVATE_CHANNEL_ID", hidden.id);
+  tokens.set(hidden.id, { publish: hidden.publish_token, read: hidden.read_token });
+
+  function inputOf(example: Example): Record<string, unknown> {
+    return fill(example.input, (name) => {
+      if (!bound.has(name)) throw new Error(`no earlier answer gives $${name}`);
+      return bound.get(name);
+    }) as Record<string, unknown>;
+  }
+
+  /** The secret that the operation needs, and the header that carries it. */
+  function secretOf({ needs }: Operation, input: Record<string, unknown>): { header: string; token: string } | null {
+    if (needs === "nobody") return null;
+    if (needs === "internal") return { header: "Authorization", token: INTERNAL_TOKEN };
+    const token = tokens.get(input[needs.of])?.[needs.credential] ?? null;
+    return token === null ? null : { header: credentialKinds[needs.credential].header, token: token as string };
+  }
+
+  function learn(value: unknown): void {
+    const { id, publish_token, read_token } = (value ?? {}) as Record<string, unknown>;
+    if (publish_token !== undefined) tokens.set(id, { publish: publish_token, read: read_token });
+  }
+
+  return {
+    bound,
+    async overHttp(operation, example) {
+      const input = inputOf(example);
+      const secret = secretOf(operation, input);
+      const { method, path } = endpointsOf(operation)[0]!;
+      const filled = path.replace(/:([a-z_]+)(\{[^}]*\})?/g, (_, name: string) =>
+        encodeURIComponent(String(input[name])),
+      );
+      const rest = Object.fromEntries(Object.entries(input).filter(([name]) => !namesIn(path).includes(name)));
+      const headers: Record<string, string> = {};
+      if (secret !== null)
+        headers[secret.header] = secret.header === "Authorization" ? `Bearer ${secret.token}` : secret.token;
+      const query = new URLSearchParams(
+        Object.entries(rest).map(([name, value]): [string, string] => [name, String(value)]),
+      );
+      const bodiless = method === "GET" || method === "DELETE";
+      const reply = bodiless
+        ? await client.send(method, `${filled}${query.size === 0 ? "" : `?${query}`}`, { headers })
+        : await client.send(method, filled, { headers, body: rest });
+      learn(reply.body);
+      return { status: reply.status, value: reply.body };
+    },
+    async throughCorridor(operation, example) {
+      const input = inputOf(example);
+      const secret = secretOf(operation, input);
+      const { status, value } = await corridor(operation, {
+        face: "mcp",
+        requestId: "example",
+        address: "192.0.2.1",
+        origin: "http://millrace.test",
+        signal: new AbortController().signal,
+        secret: (header) => (secret?.header === header ? secret.token : null),
+        bearer: () => (secret?.header === "Authorization" ? secret.token : null),
+        early: input,
+        read: async () => input,
+      });
+      learn(value);
+      return { status, value };
+    },
+    compare(example, value) {
+      hold(example.output, value, { path: "the answer", bound });
+    },
+  };
+}
+
+/** The `$NAME`s in a declared value. */
+export function namesOf(declared: unknown): string[] {
+  const names: string[] = [];
+  fill(declared, (name) => names.push(name));
+  return names;
+}
+
+function nameOf(declared: unknown): string | null {
+  return typeof declared === "string" ? (/^\$([A-Z_]+)$/.exec(declared)?.[1] ?? null) : null;
+}
+
+function fill(declared: unknown, value: (name: string) => unknown): unknown {
+  const name = nameOf(declared);
+  if (name !== null) return value(name);
+  if (Array.isArray(declared)) return declared.map((item) => fill(item, value));
+  if (typeof declared !== "object" || declared === null) return declared;
+  return Object.fromEntries(Object.entries(declared).map(([key, item]) => [key, fill(item, value)]));
+}
+
+function hold(declared: unknown, value: unknown, at: { path: string; bound: Map<string, unknown> }): void {
+  const name = nameOf(declared);
+  if (name !== null) {
+    holdName(name, value, at);
+    return;
+  }
+  if (typeof declared !== "object" || declared === null) {
+    if (declared !== value)
+      throw new Error(`${at.path} is ${JSON.stringify(value)}, the example says ${JSON.stringify(declared)}`);
+    return;
+  }
+  const [wanted, given] = [declared, value].map((item) =>
+    Object.keys(item ?? {})
+      .sort()
+      .join(", "),
+  );
+  if (wanted !== given || Array.isArray(declared) !== Array.isArray(value))
+    throw new Error(`${at.path} has ${given}, the example says ${wanted}`);
+  for (const [key, item] of Object.entries(declared)) {
+    hold(item, (value as Record<string, unknown>)[key], { ...at, path: `${at.path}.${key}` });
+  }
+}
+
+function holdName(name: string, value: unknown, { path, bound }: { path: string; bound: Map<string, unknown> }): void {
+  const shape = shapes.find(([names]) => names.test(name))?.[1];
+  if (shape === undefined) throw new Error(`nobody has said yet what $${name} looks like`);
+  if (typeof value !== "string" || !shape.test(value))
+    throw new Error(`${path} is ${JSON.stringify(value)}, which is no $${name}`);
+  // Every time is another one.
+  if (name === "TIME") return;
+  if (bound.has(name) && bound.get(name) !== value)
+    throw new Error(`${path} is ${value}, $${name} was ${bound.get(name)}`);
+  bound.set(name, value);
+}
+
+/** Paths of the fields in `value` that `schema` does not declare. */
+export function undeclared(schema: AnySchema, value: unknown, path = ""): string[] {
+  const { type, entries, item, wrapped } = schema as AnySchema &
+    Partial<{ entries: Record<string, AnySchema>; item: AnySchema; wrapped: AnySchema }>;
+  if (wrapped !== undefined) return value === null || value === undefined ? [] : undeclared(wrapped, value, path);
+  if (type === "array" && item !== undefined)
+    return (value as unknown[]).flatMap((one, index) => undeclared(item, one, `${path}[${index}]`));
+  if (entries === undefined) return [];
+  return Object.entries(value as object).flatMap(([name, inner]) =>
+    entries[name] === undefined ? [`${path}.${name}`] : undeclared(entries[name], inner, `${path}.${name}`),
+  );
+}
+
+/** The examples that give the names which `example` needs, and the names that those need, first things first. */
+export function stepsBefore(
+  example: Example,
+  operations: readonly Operation[],
+  given: ReadonlySet<string>,
+): [CallOperation & Operation, Example][] {
+  const steps: [CallOperation & Operation, Example][] = [];
+  const have = new Set(given);
+  function want(names: string[]): void {
+    for (const name of names) {
+      if (have.has(name)) continue;
+      have.add(name);
+      const [operation, found] = producerOf(name, operations);
+      want(namesOf(found.input));
+      if (!steps.some(([, step]) => step === found)) steps.push([operation, found]);
+    }
+  }
+  want(namesOf(example.input));
+  return steps;
+}
+
+function producerOf(name: string, operations: readonly Operation[]): [CallOperation & Operation, Example] {
+  for (const operation of operations) {
+    if (operation.kind !== "call") continue;
+    const found = operation.examples?.find(
+      (example) => namesOf(example.output).includes(name) && !namesOf(example.input).includes(name),
+    );
+    if (found !== undefined) return [operation, found];
+  }
+  throw new Error(`no example answers $${name}`);
+}
