@@ -53,7 +53,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
 
 async function start(dataDir: string, options: EmbeddedOptions): Promise<Embedded> {
   if (process.platform === "win32")
-    throw new Error("The embedded PostgreSQL does not run on Windows: set DATABASE_URL.");
+    throw new Error("Cannot start the embedded PostgreSQL on Windows: set DATABASE_URL.");
   const { log, shelter = SHELTER } = options;
   const place = await findPlace(dataDir, shelter);
   const { cluster, account } = place;
@@ -81,8 +81,13 @@ async function start(dataDir: string, options: EmbeddedOptions): Promise<Embedde
     held = await engage(launching, closing.signal);
   }
   if (!isHeld(held)) throw await refusal(place.dataDir);
+  try {
+    await signIn(place.dataDir);
+  } catch (error) {
+    await end(held, cluster, place.dataDir);
+    throw error;
+  }
   log.write("info", "embedded_started", { pid: held.pid, cluster, adopted: held.adopted, first_start: firstStart });
-  await signIn(place.dataDir);
   const guarded = guard(held, { launching: { ...launching, socketDir: held.socketDir }, log, signal: closing.signal });
 
   const stop = async (): Promise<void> => {

@@ -1,4 +1,5 @@
 /** What faces hand to the router and get from it, and how answers are written: JSON, and faults as the one envelope. */
+import { hideSecrets } from "../kernel/credential.ts";
 import { type Fault, faultCodes } from "../ports/fault.ts";
 import type { AppName, Host } from "../ports/host.ts";
 import type { JsonObject } from "../ports/json.ts";
@@ -36,8 +37,8 @@ export function envelope(fault: Fault, requestId: string): { error: JsonObject }
   return {
     error: {
       code,
-      message,
-      ...(details === undefined ? {} : { details }),
+      message: hideSecrets(message),
+      ...(details === undefined ? {} : { details: JSON.parse(hideSecrets(JSON.stringify(details))) }),
       retryable: faultCodes[code].retryable,
       request_id: requestId,
     },

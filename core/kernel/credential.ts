@@ -55,6 +55,18 @@ export interface Credentials {
   stillValid(ids: readonly string[]): Promise<Set<string>>;
 }
 
+const SECRET = new RegExp(
+  `(${Object.values(credentialKinds)
+    .map(({ prefix }) => prefix)
+    .join("|")})_[0-9A-Za-z]{20,}`,
+  "g",
+);
+
+/** The text without what looks like a token: callers put them into wrong fields, and errors quote what they were sent. */
+export function hideSecrets(text: string): string {
+  return text.replace(SECRET, "$1_[hidden]");
+}
+
 const REALM = "credentials";
 const COLLECTION = "token";
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

@@ -80,6 +80,15 @@ test("what came together is written to each reader together", async () => {
   assert.is(received(sink).length, 100);
 });
 
+test("more than a page that came together is delivered at one knock", async () => {
+  const followed = await openFollowed();
+  const sink = followed.follow();
+  await followed.settle();
+  await followed.publish(named(1_234));
+  await followed.settle();
+  assert.equal(received(sink), named(1_234));
+});
+
 test("many readers who attach at once do not read the journal for each", async () => {
   const followed = await openFollowed();
   await followed.publish(named(10));

@@ -22,8 +22,14 @@ const ownWords: readonly [what: string, pattern: RegExp][] = [
   ["a stack", /\bat .{1,200}:\d+:\d+|\.[tj]s:\d+/],
   ["a path of a file", /node_modules|file:\/\/|\/(?:home|root|usr|var|tmp|work)\/[\w.-]+/],
   ["SQL", /\b(?:SELECT|INSERT INTO|DELETE FROM)\b.{1,200}\b(?:FROM|VALUES|WHERE)\b/],
-  ["words of the database", /syntax error at|violates .{1,50} constraint|relation "|invalid input syntax|SQLSTATE|ECONN/],
-  ["words of the runtime", /\b(?:TypeError|RangeError|ReferenceError|SyntaxError|Cannot read propert|is not a function|is not iterable)\b/],
+  [
+    "words of the database",
+    /syntax error at|violates .{1,50} constraint|relation "|invalid input syntax|SQLSTATE|ECONN/,
+  ],
+  [
+    "words of the runtime",
+    /\b(?:TypeError|RangeError|ReferenceError|SyntaxError|Cannot read propert|is not a function|is not iterable)\b/,
+  ],
 ];
 
 const envelope = v.strictObject({
@@ -52,7 +58,7 @@ export interface Rules {
   shape(schema: AnySchema, value: unknown): void;
 }
 
-export function createRules(described: Described, secrets: () => Iterable<string>): Rules {
+export function createRules(described: Described, isSecret: (word: string) => boolean): Rules {
   const known = Object.entries(described.paths)
     .map(([path, methods]) => ({ methods, names: path.split("{").length, pattern: patternOf(path) }))
     .sort((left, right) => left.names - right.names);
@@ -71,10 +77,17 @@ export function createRules(described: Described, secrets: () => Iterable<string
       demand(status < 500, `a ${status}`);
       demand(ms < SLOWEST_MS, `it took ${Math.round(ms)} ms`);
       const statuses = listed(exchange);
-      const beside = statuses === null || method === "OPTIONS" ? ["200", "202", "204", "400", "403", "404", "405"] : [...statuses, "404"];
-      demand(beside.includes(String(status)), `${method} ${path.slice(0, 80)} is not described with ${status}, but with ${beside}`);
-      for (const [what, pattern] of ownWords) demand(!pattern.test(text), `${what} in the body: ${pattern.exec(text)?.[0]}`);
-      if (status !== 201) for (const secret of secrets()) demand(!text.includes(secret), "a secret in the body");
+      const beside =
+        statuses === null || method === "OPTIONS"
+          ? ["200", "202", "204", "400", "403", "404", "405"]
+          : [...statuses, "404"];
+      demand(
+        beside.includes(String(status)),
+        `${method} ${path.slice(0, 80)} is not described with ${status}, but with ${beside}`,
+      );
+      for (const [what, pattern] of ownWords)
+        demand(!pattern.test(text), `${what} in the body: ${pattern.exec(text)?.[0]}`);
+      if (status !== 201) demand(!(text.match(/[\w-]{12,}/g) ?? []).some(isSecret), "a secret in the body");
       demand(exchange.headers.get("x-request-id") !== null, "no request id");
     },
     refusal({ status, headers, text }) {
@@ -98,7 +111,10 @@ export function createRules(described: Described, secrets: () => Iterable<string
 
 /** What advice looks like: a refusal must say what to send instead, or name the field. */
 export function isHelpful({ message, details }: ErrorBody, operation: Operation): boolean {
-  if (/\b(send|leave|choose|remove|encode|did you mean|the most is|the least is|deeper than|beyond 2\^53)\b/.test(message)) return true;
+  if (
+    /\b(send|leave|choose|remove|encode|did you mean|the most is|the least is|deeper than|beyond 2\^53)\b/.test(message)
+  )
+    return true;
   return details?.field !== undefined || Object.keys(operation.input.entries).some((field) => message.includes(field));
 }
 

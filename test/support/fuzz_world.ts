@@ -47,23 +47,33 @@ export interface World {
   aim(operation: Operation, standing: Standing, pick: number): Promise<Aim | null>;
   /** Takes note of what an answer made or ended. */
   learn(operation: Operation, aim: Aim, answer: JsonObject): void;
-  /** Every secret that exists. */
-  secrets(): string[];
+  /** Whether this word is a secret of the world. */
+  isSecret(word: string): boolean;
 }
 
 const NOWHERE = "0190163d-8694-439b-aea5-966c26f8ad91";
-const malformed = ["x", "pub_", "rdg_", "null", "undefined", "'--", "pub_".padEnd(53, "0"), "x".repeat(2_000), "Bearer"];
+const malformed = [
+  "x",
+  "pub_",
+  "rdg_",
+  "null",
+  "undefined",
+  "'--",
+  "pub_".padEnd(53, "0"),
+  "x".repeat(2_000),
+  "Bearer",
+];
 
 export async function openWorld(fetcher: Fetcher, base: string, internalToken: string): Promise<World> {
   const client = createClient(base, fetcher);
   const live: Held[] = [];
   const gone: Held[] = [];
-  const known: string[] = [internalToken];
+  const known = new Set([internalToken]);
 
   function hold(made: CreatedChannel & { visibility: "public" | "private" }): Held {
     const held = { ...made, grants: [] };
     live.push(held);
-    for (const token of [made.publish_token, made.read_token]) if (token !== undefined) known.push(token);
+    for (const token of [made.publish_token, made.read_token]) if (token !== undefined) known.add(token);
     return held;
   }
 
@@ -77,7 +87,7 @@ export async function openWorld(fetcher: Fetcher, base: string, internalToken: s
     const headers = { "X-Publish-Token": channel.publish_token };
     const { body } = await client.send("POST", `/v1/channels/${channel.id}/read-grants`, { body: {}, headers });
     const made = { id: body.id as string, token: body.raw_token as string };
-    known.push(made.token);
+    known.add(made.token);
     channel.grants.push(made);
     return made;
   }
@@ -111,7 +121,7 @@ export async function openWorld(fetcher: Fetcher, base: string, internalToken: s
 
   return {
     client,
-    secrets: () => known,
+    isSecret: (word) => known.has(word),
     async aim(operation, standing, pick) {
       const { needs } = operation;
       const fields = operation.input.entries;
@@ -122,30 +132,41 @@ export async function openWorld(fetcher: Fetcher, base: string, internalToken: s
       const optional = typeof needs === "object" && needs.optional === true;
       const kind: CredentialKind | "internal" = typeof needs === "object" ? needs.credential : "internal";
       // Only private channels have grants, and only they refuse readers.
-      const hidden = operation.name.includes("Grant") || (optional && ["no token", "token of another channel"].includes(standing));
+      const hidden =
+        operation.name.includes("Grant") || (optional && ["no token", "token of another channel"].includes(standing));
       const ends = operation.http !== false && String(operation.http).startsWith("DELETE");
-      const channel = ends && standing === "right" ? await make("public") : await pickLive(pick, (one) => !hidden || one.visibility === "private");
+      const channel =
+        ends && standing === "right"
+          ? await make("public")
+          : await pickLive(pick, (one) => !hidden || one.visibility === "private");
       const base = { channel, channelId: channel.id, visibility: channel.visibility as string };
       const secret = rightOf(operation, channel, pick);
       const refused = (code: FaultCode, more: Partial<Aim>): Aim => ({ ...base, secret, refusal: code, ...more });
       const prefix = kind === "internal" ? "pub" : credentialKinds[kind].prefix;
       switch (standing) {
         case "right":
+          if (Object.hasOwn(fields, "grant_id") && channel.grants.length === 0) await grant(channel);
           return { ...base, secret, refusal: null };
         case "no token":
           return refused("unauthorized", { secret: null });
         case "malformed token":
           return refused("unauthorized", { secret: { kind, token: malformed[pick % malformed.length]! } });
         case "unknown token":
-          return refused("unauthorized", { secret: { kind, token: writeToken(prefix, new Uint8Array(32).fill(pick & 0xff)) } });
+          return refused("unauthorized", {
+            secret: { kind, token: writeToken(prefix, new Uint8Array(32).fill(pick & 0xff)) },
+          });
         case "token of another channel": {
           if (kind === "internal") return null;
           const other = await anyOther(channel);
-          return refused("not_found", { secret: { kind, token: kind === "publish" ? other.publish_token : other.read_token! } });
+          return refused("not_found", {
+            secret: { kind, token: kind === "publish" ? other.publish_token : other.read_token! },
+          });
         }
         case "token of another kind": {
           const other = await anyOther(channel);
-          return refused("unauthorized", { secret: { kind, token: kind === "publish" ? other.read_token! : channel.publish_token } });
+          return refused("unauthorized", {
+            secret: { kind, token: kind === "publish" ? other.read_token! : channel.publish_token },
+          });
         }
         case "revoked token":
           if (kind !== "read") return null;
@@ -153,7 +174,12 @@ export async function openWorld(fetcher: Fetcher, base: string, internalToken: s
         case "deleted channel": {
           const old = gone[pick % Math.max(1, gone.length)];
           if (old === undefined) return null;
-          return refused("not_found", { channel: old, channelId: old.id, visibility: old.visibility, secret: rightOf(operation, old, 0) });
+          return refused("not_found", {
+            channel: old,
+            channelId: old.id,
+            visibility: old.visibility,
+            secret: rightOf(operation, old, 0),
+          });
         }
         case "missing channel":
           return refused("not_found", { channelId: NOWHERE });
@@ -166,10 +192,11 @@ export async function openWorld(fetcher: Fetcher, base: string, internalToken: s
       if (operation.name === "channels.create") hold(answer as unknown as Held);
       if (operation.name === "channels.createReadGrant") {
         const made = { id: answer.id as string, token: answer.raw_token as string };
-        known.push(made.token);
+        known.add(made.token);
         channel.grants.push(made);
       }
-      if (operation.name === "channels.revokeReadGrant") channel.grants = channel.grants.filter(({ id }) => id !== answer.id);
+      if (operation.name === "channels.revokeReadGrant")
+        channel.grants = channel.grants.filter(({ id }) => id !== answer.id);
       if (operation.name === "channels.remove") {
         live.splice(live.indexOf(channel), 1);
         gone.push(channel);
@@ -183,6 +210,15 @@ export function aimed(input: JsonObject, aim: Aim, pick: number): JsonObject {
   const found = { ...input };
   if ("channel_id" in found) found.channel_id = aim.channelId;
   if ("visibility" in found && aim.visibility !== "") found.visibility = aim.visibility;
-  if ("grant_id" in found) found.grant_id = aim.channel.grants[pick % Math.max(1, aim.channel.grants.length)]?.id ?? NOWHERE;
+  if ("grant_id" in found)
+    found.grant_id = aim.channel.grants[pick % Math.max(1, aim.channel.grants.length)]?.id ?? NOWHERE;
   return found;
+}
+
+/** Only one thing is broken: ids and words of the path are aimed anew, unless they are what is broken. */
+export function repaired(broken: JsonObject, good: JsonObject, field: string | null): JsonObject {
+  const known = ["channel_id", "visibility", "grant_id"].filter(
+    (name) => name !== field && name in broken && name in good,
+  );
+  return Object.fromEntries([...Object.entries(broken), ...known.map((name) => [name, good[name]!] as const)]);
 }

@@ -34,7 +34,7 @@ interface Schema {
 export const oddTexts: readonly string[] = [
   "'; DROP TABLE documents; --",
   '" OR ""="',
-  "${jndi:ldap://192.0.2.1/a}",
+  "$" + "{jndi:ldap://192.0.2.1/a}",
   "{{7*7}}",
   "<script>alert(1)</script>",
   "x\r\nSet-Cookie: a=b\r\n\r\nHTTP/1.1 200 OK",
@@ -75,8 +75,18 @@ function keyName(): fc.Arbitrary<string> {
 function anyText(most: number): fc.Arbitrary<string> {
   const size = { maxLength: Math.min(most, 300) };
   return fc
-    .oneof(fc.string(size), fc.string({ unit: "grapheme", ...size }), fc.string({ unit: "binary", ...size }), fc.constantFrom(...oddTexts))
-    .map((text) => text.replaceAll("\u0000", "0").slice(0, most).replaceAll(/\p{Surrogate}/gu, "?"));
+    .oneof(
+      fc.string(size),
+      fc.string({ unit: "grapheme", ...size }),
+      fc.string({ unit: "binary", ...size }),
+      fc.constantFrom(...oddTexts),
+    )
+    .map((text) =>
+      text
+        .replaceAll("\u0000", "0")
+        .slice(0, most)
+        .replaceAll(/\p{Surrogate}/gu, "?"),
+    );
 }
 
 /** Values that the schema allows; what it checks in code only is the caller's to filter. */
@@ -105,38 +115,60 @@ export function fitting(declared: JsonObject): fc.Arbitrary<Json> {
 
 function textOf(schema: Schema): fc.Arbitrary<string> {
   if (schema.format === "date-time") {
-    const future = { min: new Date("2090-01-01T00:00:00Z"), max: new Date("9998-12-31T00:00:00Z"), noInvalidDate: true };
+    const future = {
+      min: new Date("2090-01-01T00:00:00Z"),
+      max: new Date("9998-12-31T00:00:00Z"),
+      noInvalidDate: true,
+    };
     return fc
       .tuple(fc.date(future), fc.constantFrom("Z", "+00:00", "-23:59", "+14:00"))
       .map(([date, zone]) => date.toISOString().replace("Z", zone));
   }
-  if (schema.pattern !== undefined && schema.maxLength === undefined) return fc.stringMatching(new RegExp(schema.pattern));
+  if (schema.pattern !== undefined && schema.maxLength === undefined)
+    return fc.stringMatching(new RegExp(schema.pattern));
   return anyText(schema.maxLength ?? 500);
 }
 
 function objectOf({ properties = {}, required = [] }: Schema): fc.Arbitrary<JsonObject> {
-  const fields = Object.fromEntries(Object.entries(properties).map(([name, inner]) => [name, fitting(inner as JsonObject)]));
+  const fields = Object.fromEntries(
+    Object.entries(properties).map(([name, inner]) => [name, fitting(inner as JsonObject)]),
+  );
   return fc.record(fields, { requiredKeys: required }) as fc.Arbitrary<JsonObject>;
 }
 
-/** Breaks an input that fits, in one of the ways its schema names or that no JSON value may have. */
-export function breaking(declared: JsonObject, input: JsonObject): fc.Arbitrary<Broken> {
+/** Ways to break an input that fits, each in one thing that its schema names or that no JSON value may have. */
+export function breaks(declared: JsonObject): fc.Arbitrary<(input: JsonObject) => Broken> {
   const { properties = {}, required = [] } = declared as Schema;
-  const put = (field: string, value: Json, why: string): Broken => ({ input: withField(input, field, value), field, why });
-  const ways: fc.Arbitrary<Broken>[] = [
-    fc.constantFrom("nmae", "chanel_id", "payloads", "constructor", "toString", "hasOwnProperty", "", "a b", "é", "x".repeat(300))
-      .filter((name) => !Object.hasOwn(properties, name))
+  const put =
+    (field: string, value: Json, why: string) =>
+    (input: JsonObject): Broken => ({ input: withField(input, field, value), field, why });
+  const drop =
+    (field: string) =>
+    ({ [field]: _, ...input }: JsonObject): Broken => ({ input, field, why: "missing" });
+  const ways: fc.Arbitrary<(input: JsonObject) => Broken>[] = [
+    fc
+      .constantFrom(...unknownNames.filter((name) => !Object.hasOwn(properties, name)))
       .map((name) => put(name, 1, "a field that nobody knows")),
     fc.constant(put("__proto__", { polluted: true }, "a field __proto__")),
+    ...required.map((field) => fc.constant(drop(field))),
   ];
-  for (const field of required) {
-    const { [field]: _, ...rest } = input;
-    ways.push(fc.constant({ input: rest, field, why: "missing" }));
-  }
   for (const [field, schema] of Object.entries(properties))
     ways.push(fc.oneof(...misfits(schema)).map(({ value, why }) => put(field, value, why)));
   return fc.oneof(...ways);
 }
+
+const unknownNames = [
+  "nmae",
+  "chanel_id",
+  "payloads",
+  "constructor",
+  "toString",
+  "hasOwnProperty",
+  "",
+  "a b",
+  "é",
+  "x".repeat(300),
+];
 
 /** Assigning would set the prototype when the field is `__proto__`. */
 function withField(input: JsonObject, field: string, value: Json): JsonObject {
@@ -158,14 +190,19 @@ function misfits(schema: Schema): fc.Arbitrary<Misfit>[] {
   );
   const choices = schema.enum ?? (schema.const === undefined ? undefined : [schema.const]);
   const wrong = [1.5, true, "x y", [], {}, null, ["a"], { a: 1 }].filter((value) => typeOf(value) !== schema.type);
-  const others = fc.constantFrom<Json>(...(wrong as Json[])).map((value) => ({ value, why: `not ${schema.type ?? "declared"}` }));
+  const others = fc
+    .constantFrom<Json>(...(wrong as Json[]))
+    .map((value) => ({ value, why: `not ${schema.type ?? "declared"}` }));
   if (choices !== undefined) return [others, ...unsafe, ...isA(["PUBLIC", "not a choice"], ["", "not a choice"])];
   switch (schema.type) {
     case "string":
       return [others, ...unsafe, ...wrongTexts(schema)];
     case "integer":
     case "number":
-      return [others.filter(({ value }) => typeof value !== "number" || schema.type === "integer"), ...wrongNumbers(schema)];
+      return [
+        others.filter(({ value }) => typeof value !== "number" || schema.type === "integer"),
+        ...wrongNumbers(schema),
+      ];
     case "boolean":
     case "array":
       return [others];
@@ -183,7 +220,10 @@ function typeOf(value: unknown): string {
 
 function wrongTexts(schema: Schema): fc.Arbitrary<Misfit>[] {
   const most = schema.maxLength;
-  const long = most === undefined ? [] : [fc.integer({ min: 1, max: 200 }).map((more) => ({ value: "x".repeat(most + more), why: "too long" }))];
+  const long =
+    most === undefined
+      ? []
+      : [fc.integer({ min: 1, max: 200 }).map((more) => ({ value: "x".repeat(most + more), why: "too long" }))];
   const { pattern } = schema;
   if (schema.format === "date-time")
     return isA(
@@ -196,21 +236,33 @@ function wrongTexts(schema: Schema): fc.Arbitrary<Misfit>[] {
     );
   if (pattern === undefined) return long;
   const shape = new RegExp(pattern);
-  const odd = fc.oneof(fc.constantFrom(...oddTexts, "", " "), fc.stringMatching(shape).map(spoiled)).filter((text) => !shape.test(text));
+  const odd = fc
+    .oneof(fc.constantFrom(...oddTexts, "", " "), fc.stringMatching(shape).map(spoiled))
+    .filter((text) => !shape.test(text));
   return [...long, odd.map((value) => ({ value, why: "not of the pattern" }))];
 }
 
 /** An id that is almost one: other case, a blank, a letter too many. */
 function spoiled(text: string): string {
-  const ways = [text.toUpperCase(), `${text} `, `${text}0`, text.slice(1), text.replaceAll("-", ""), `{${text}}`, `${text}\n`];
+  const ways = [
+    text.toUpperCase(),
+    `${text} `,
+    `${text}0`,
+    text.slice(1),
+    text.replaceAll("-", ""),
+    `{${text}}`,
+    `${text}\n`,
+  ];
   return ways[text.charCodeAt(0) % ways.length]!;
 }
 
 function wrongNumbers({ minimum, maximum, type }: Schema): fc.Arbitrary<Misfit>[] {
   const found = isA([2 ** 53 + 2, "beyond 2^53"], [1e308, "beyond 2^53"], [-1e308, "beyond 2^53"]);
   if (type === "integer") found.push(fc.constant({ value: (minimum ?? 0) + 0.5, why: "no whole number" }));
-  if (maximum !== undefined) found.push(fc.integer({ min: 1, max: 1e9 }).map((more) => ({ value: maximum + more, why: "too great" })));
-  if (minimum !== undefined) found.push(fc.integer({ min: 1, max: 1e9 }).map((less) => ({ value: minimum - less, why: "too small" })));
+  if (maximum !== undefined)
+    found.push(fc.integer({ min: 1, max: 1e9 }).map((more) => ({ value: maximum + more, why: "too great" })));
+  if (minimum !== undefined)
+    found.push(fc.integer({ min: 1, max: 1e9 }).map((less) => ({ value: minimum - less, why: "too small" })));
   return found;
 }
 
@@ -220,7 +272,7 @@ function unsafeInside(): fc.Arbitrary<Misfit>[] {
     fc.integer({ min: 66, max: 300 }).map((levels) => ({ value: { deep: nested(levels) }, why: "nested too deep" })),
     ...isA(
       [{ a: [{ b: "nul \u0000" }] }, "U+0000 inside"],
-      [{ ["k\u0000"]: 1 }, "U+0000 in a key"],
+      [{ "k\u0000": 1 }, "U+0000 in a key"],
       [{ a: "\ud800" }, "a lone surrogate inside"],
       [{ "\udfff": 1 }, "a lone surrogate in a key"],
       [JSON.parse('{"a": {"__proto__": {"b": 1}}}'), "__proto__ inside"],

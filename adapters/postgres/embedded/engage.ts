@@ -1,5 +1,4 @@
 /** Comes to hold a running PostgreSQL: adopts the postmaster of the data directory or starts one, then takes the lock. */
-
 import { type Lock, takeLock } from "./ownership.ts";
 import { awaitEnd, awaitReady, halt, type Launched, type LaunchOptions, launch, pause } from "./postmaster.ts";
 import { answers, clearStaleLocks, findPostmaster } from "./postmaster_file.ts";
@@ -11,7 +10,7 @@ const LOCK_MS = 1_500;
 const PATIENCE_MS = 15_000;
 
 /** What a new postmaster says when another one, or the backends of a killed one, are in its way for now. */
-const IN_THE_WAY = /lock file "postmaster\.pid" already exists|pre-existing shared memory block/;
+const IN_THE_WAY = /lock file ".*" already exists|pre-existing shared memory block/;
 
 export interface Held {
   readonly pid: number;

@@ -126,7 +126,15 @@ async function readPointer(dataDir: string): Promise<Pointer | null> {
     if (error.code === "ENOENT") return null;
     throw error;
   });
-  return text === null ? null : (JSON.parse(text) as Pointer);
+  if (text === null) return null;
+  try {
+    return JSON.parse(text) as Pointer;
+  } catch {
+    throw new Error(
+      `Cannot start the embedded PostgreSQL: ${pointerFile(dataDir)} is damaged. It should read {"cluster": "<directory>", "created": true}; ` +
+        `each directory in ${SHELTER} names its data directory in a file data_dir.`,
+    );
+  }
 }
 
 async function writeBeside(dataDir: string, pointer: Pointer): Promise<string> {

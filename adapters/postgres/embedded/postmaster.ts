@@ -1,6 +1,6 @@
 /** The postmaster's life: spawned in a session of its own, awaited until it takes connections, and ended. */
 import { spawn } from "node:child_process";
-import { open, rename, stat } from "node:fs/promises";
+import { lchown, open, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import type { Log } from "../../../core/ports/log.ts";
@@ -60,6 +60,8 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   if (written > LOG_BYTES) await rename(logFile, `${logFile}.old`);
   const log = await open(logFile, "a", 0o600);
   try {
+    // Whoever owns the cluster may be the next to start it, without us.
+    if (options.account) await lchown(logFile, options.account.uid, options.account.gid);
     const from = (await log.stat()).size;
     const program = join(options.binaries, "postgres");
     // Detached: a signal to our process group must not reach it before we have drained.

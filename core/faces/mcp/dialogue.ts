@@ -11,6 +11,7 @@ import {
   type JSONRPCRequest,
   ListToolsRequestSchema,
 } from "@modelcontextprotocol/sdk/types.js";
+import { hideSecrets } from "../../kernel/credential.ts";
 import { quote } from "../../kernel/fields.ts";
 import { instructions, protocolVersions, serverName, serverTitle } from "./about.ts";
 import { type Asked, type Failure, failure, knownMethods, wrongParams } from "./message.ts";
@@ -84,5 +85,5 @@ const unusedValidator: NonNullable<ServerOptions["jsonSchemaValidator"]> = {
 
 /** An error whose words reach the caller as they are; the SDK's McpError puts its code before them. */
 function protocolError(code: ErrorCode, message: string): Error {
-  return Object.assign(new Error(message), { code });
+  return Object.assign(new Error(hideSecrets(message)), { code });
 }

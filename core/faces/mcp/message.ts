@@ -11,6 +11,7 @@ import {
   ListToolsRequestSchema,
   PingRequestSchema,
 } from "@modelcontextprotocol/sdk/types.js";
+import { hideSecrets } from "../../kernel/credential.ts";
 import { parseJson, refuseUnsafe } from "../../kernel/json_text.ts";
 import { Fault } from "../../ports/fault.ts";
 import type { JsonObject } from "../../ports/json.ts";
@@ -54,7 +55,11 @@ const paramsOf = {
 } as const;
 
 export function failure(id: Id, code: ErrorCode, message: string, data?: JsonObject): Failure {
-  return { jsonrpc: "2.0", id, error: { code, message, ...(data === undefined ? {} : { data }) } };
+  return {
+    jsonrpc: "2.0",
+    id,
+    error: { code, message: hideSecrets(message), ...(data === undefined ? {} : { data }) },
+  };
 }
 
 /** Reads one message from a request's body. */

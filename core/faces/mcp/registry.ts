@@ -1,6 +1,7 @@
 /** The tools: one for each operation that names one, made once. It knows nothing of protocol versions, sessions or HTTP. */
 import type { CallToolResult, Tool } from "@modelcontextprotocol/sdk/types.js";
 import type { House } from "../../kernel/context.ts";
+import { hideSecrets } from "../../kernel/credential.ts";
 import { asFault, type Call, type Corridor } from "../../kernel/invoke.ts";
 import { nearest } from "../../kernel/nearest.ts";
 import type { Operation } from "../../kernel/operation.ts";
@@ -80,7 +81,7 @@ function secretOf(argument: string, value: unknown): string | null {
 function failed({ code, message }: Fault, requestId: string): CallToolResult {
   return {
     isError: true,
-    content: [{ type: "text", text: `${code}: ${message}` }],
+    content: [{ type: "text", text: `${code}: ${hideSecrets(message)}` }],
     _meta: { code, request_id: requestId, retryable: faultCodes[code].retryable },
   };
 }
