@@ -15,6 +15,8 @@ interface BunServe {
     hostname: string;
     port: number;
     idleTimeout: number;
+    development: boolean;
+    error(): Response;
     fetch(request: Request, server: BunServer): Promise<Response>;
   }): BunServer;
 }
@@ -26,6 +28,9 @@ export const listenOnBun: Listen = async (app, { host, port, apps }) => {
     port,
     // Bun would end silent streams and long tool calls after 10 s.
     idleTimeout: 0,
+    // Its own page for an error shows stack and sources to the caller.
+    development: false,
+    error: () => new Response(null, { status: 500 }),
     fetch(request, self) {
       const local: Host = { address: self.requestIP(request)?.address ?? "", apps, stream: streamResponse };
       return app.fetch(request, local);

@@ -1,6 +1,6 @@
 /** The environment, read once and validated with messages that name the variable and the wanted form. `.env.example` lists every name. */
 import * as v from "valibot";
-import { type AppName, defaultRateLimits, nearest, type RateLimits } from "../core/mod.ts";
+import { type AppName, defaultRateLimits, isAddressBlock, nearest, type RateLimits } from "../core/mod.ts";
 import { appNames } from "../core/ports/host.ts";
 import { type LogLevel, logLevels } from "../core/ports/log.ts";
 
@@ -107,7 +107,7 @@ export const variables = {
   S3_SECRET_KEY: plain,
   S3_REGION: v.optional(v.string(), "us-east-1"),
   TOKEN_SECRET_SALT: plain,
-  INTERNAL_TOKEN: plain,
+  INTERNAL_TOKEN: v.optional(v.pipe(v.string(), v.regex(/^\S+$/, "a token without spaces"))),
   CHANNEL_HOSTNAME: v.optional(
     v.pipe(
       v.string(),
@@ -120,8 +120,20 @@ export const variables = {
   PAYLOAD_INLINE_MAX_BYTES: whole(0, 1_048_576, "16384"),
   DEFAULT_TTL_SECONDS: whole(1, 172_800, "86400"),
   RATE_LIMIT: oneOf(["on", "off"], "on"),
-  ALLOWED_ORIGINS: list,
-  TRUSTED_PROXIES: list,
+  ALLOWED_ORIGINS: v.pipe(
+    list,
+    v.everyItem(
+      (part) => part === "*" || /^https?:\/\/[^/]+$/.test(part),
+      "a comma-separated list of origins, such as https://app.example.org, or *",
+    ),
+  ),
+  TRUSTED_PROXIES: v.pipe(
+    list,
+    v.everyItem(
+      (part) => isAddressBlock(part),
+      "a comma-separated list of addresses or CIDR blocks, such as 10.0.0.0/8",
+    ),
+  ),
   LOG_LEVEL: oneOf(logLevels, "info"),
   VERSION: plain,
 } as const;
@@ -136,13 +148,18 @@ export function readConfig(environment: Environment, version: string): Config {
   if (!parsed.success) {
     for (const issue of parsed.issues) {
       const name = v.getDotPath(issue)?.split(".")[0] ?? "?";
-      problems.push(`${name} is ${JSON.stringify(given[name])}; give ${issue.message}`);
+      problems.push(`${name} is ${JSON.stringify(withoutPassword(given[name]!))}; give ${issue.message}`);
     }
   }
   const output = parsed.success ? parsed.output : null;
   if (output !== null) problems.push(...missingNames(output));
   if (problems.length > 0 || output === null) throw new ConfigError(problems.join("\n"));
   return toConfig(output, version);
+}
+
+/** `postgres://user:[hidden]@host`, also where the rest of the URL is wrong: the words of an error end up in logs. */
+function withoutPassword(value: string): string {
+  return value.replace(/:(?!\/\/).*@/, ":[hidden]@");
 }
 
 type Values = v.InferOutput<v.ObjectSchema<typeof variables, undefined>>;

@@ -1,5 +1,6 @@
 /** The front door of core: what adapters and tests may import, besides the ports. */
 export { type App, createApp } from "./app.ts";
+export { isAddressBlock } from "./kernel/address.ts";
 export type { Ports } from "./kernel/context.ts";
 export { nearest } from "./kernel/nearest.ts";
 export { defaultRateLimits, type RateLimits, type Settings } from "./kernel/settings.ts";

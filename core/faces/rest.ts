@@ -63,6 +63,8 @@ function addHeaders(operation: Operation, request: Request, fields: Record<strin
 }
 
 function addQuery(operation: Operation, url: URL, fields: Record<string, unknown>): void {
+  // Links to a page and probes carry marks of others in the query; where nothing is asked for, nothing is misunderstood.
+  if (Object.keys(operation.input.entries).length === 0) return;
   for (const [name, text] of url.searchParams) {
     if (Object.hasOwn(fields, name))
       throw new Fault("invalid_input", `The field ${name.slice(0, 60)} is given twice; send it once`);

@@ -26,7 +26,7 @@ export function createRouter(routes: readonly Route[], house: House): Fetch {
   }
 
   function exchangeOf(request: Request, host: Host): Exchange {
-    const url = new URL(request.url);
+    const url = urlOf(request);
     const proxied = trust.isTrusted(host.address);
     const forwarded = (name: string) => (proxied ? request.headers.get(name)?.split(",")[0]?.trim() || null : null);
     const protocol = forwarded("x-forwarded-proto") ?? url.protocol.slice(0, -1);
@@ -71,8 +71,14 @@ export function createRouter(routes: readonly Route[], house: House): Fetch {
   }
 
   return async (request, host) => {
-    const exchange = exchangeOf(request, host);
+    let exchange: Exchange;
     let response: Response;
+    try {
+      exchange = exchangeOf(request, host);
+    } catch (error) {
+      const requestId = ids.uuid();
+      return faultResponse(asFault(error, house, requestId), requestId);
+    }
     try {
       if (request.method === "OPTIONS") response = preflight(exchange, settings, allowedAt(exchange));
       else response = await find(exchange, request.method === "HEAD" ? "GET" : request.method).serve(exchange);
@@ -93,6 +99,15 @@ export function createRouter(routes: readonly Route[], house: House): Fetch {
       throw error;
     }
     return "OPTIONS";
+  }
+}
+
+/** Some runtimes hand on a Host header that no URL can have. */
+function urlOf(request: Request): URL {
+  try {
+    return new URL(request.url);
+  } catch {
+    throw new Fault("invalid_input", "The request has no valid URL; send a path, and a Host header with a host and port");
   }
 }
 

@@ -40,13 +40,25 @@ function parseIpv6(text: string): Uint8Array | null {
   return Uint8Array.from(all.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 255]));
 }
 
-/** An address or CIDR block; null when it is neither. */
+/** An address or CIDR block; null when it is neither. A block of IPv4-mapped addresses is one of IPv4. */
 export function parseBlock(text: string): Block | null {
   const parts = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text.trim());
   const bytes = parts === null ? null : parseAddress(parts[1]!);
   if (parts === null || bytes === null) return null;
-  const bits = parts[2] === undefined ? bytes.length * 8 : Number(parts[2]);
-  return bits <= bytes.length * 8 ? { bytes, bits } : null;
+  const most = bytes.length * 8;
+  if (parts[2] === undefined) return { bytes, bits: most };
+  const bits = Number(parts[2]) - (bytes.length === 4 && parts[1]!.includes(":") ? 96 : 0);
+  return bits >= 0 && bits <= most ? { bytes, bits } : null;
+}
+
+/** Whether the text is an address or a CIDR block. */
+export function isAddressBlock(text: string): boolean {
+  return parseBlock(text) !== null;
+}
+
+/** Some proxies report the caller's port too: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
+function withoutPort(hop: string): string {
+  return hop.replace(/^(\d+\.\d+\.\d+\.\d+|\[[^\]]+\]):\d+$/, "$1");
 }
 
 function contains(block: Block, address: Uint8Array): boolean {
@@ -72,7 +84,7 @@ export function proxyTrust(trusted: readonly string[]) {
       let caller = socketAddress;
       const hops = forwardedFor === null ? [] : forwardedFor.split(",").map((hop) => hop.trim());
       while (hops.length > 0 && isTrusted(caller)) {
-        const hop = hops.pop()!;
+        const hop = withoutPort(hops.pop()!);
         if (parseAddress(hop) === null) break;
         caller = hop;
       }

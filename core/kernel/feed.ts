@@ -4,8 +4,13 @@ import type { Entry } from "../ports/journal.ts";
 export interface Feed {
   realm: string;
   subject: string;
-  /** The cursor to continue after (EARLIEST: from the beginning); null: only what comes from now on. */
-  after: string | null;
+  /** The cursor to continue after; EARLIEST: from the beginning. */
+  after: string;
+  /**
+   * `after` is the subject's last id, read just now: only what comes from then on. It is read before the answer begins, so that whoever
+   * publishes once the stream has opened finds the message in it.
+   */
+  live: boolean;
   /** JSON text of an entry's event, on one line. It MUST NOT reject: what cannot be read is said inside the event. */
   message(entry: Entry): Promise<string>;
 }

@@ -33,8 +33,8 @@ export interface Feeder {
   readonly realm: string;
   readonly subject: string;
   readonly readers: ReadonlySet<Reader>;
-  /** Brings a reader to the feeder's cursor and keeps it served until its sink closes. */
-  attach(reader: Reader, after: string | null): void;
+  /** Brings a reader from its cursor to the feeder's and keeps it served until its sink closes. `live`: its cursor was read from the store just now. */
+  attach(reader: Reader, live: boolean): void;
   /** Looks at the journal again. */
   wake(): void;
   /** True when a look at these bounds would find something new. */
@@ -139,25 +139,20 @@ export function createFeeder(options: FeederOptions): Feeder {
     }
   }
 
-  async function catchUp(reader: Reader, after: string | null): Promise<void> {
-    const [bounds] = await journal.bounds(realm, [subject]);
-    if (bounds?.state !== "open") return void reader.sink.close();
-    cursor ??= bounds.lastId;
-    reader.cursor = after ?? bounds.lastId;
-    if (after !== null && after > bounds.lastId) {
-      reader.sink.write(wire.notice("reset", JSON.stringify({ reason: "the cursor is not of this subject", after })));
-      reader.cursor = EARLIEST;
-    }
-    let asked = reader.cursor;
-    while (reader.cursor < cursor && !reader.sink.closed.aborted) {
+  async function catchUp(reader: Reader, live: boolean): Promise<void> {
+    if (live) cursor ??= reader.cursor;
+    else if (!(await checkCursor(reader))) return;
+    let gapTold = false;
+    while (cursor !== null && reader.cursor < cursor && !reader.sink.closed.aborted) {
       const target = cursor;
-      const page = await journal.read(realm, subject, reader.cursor, PAGE);
+      const asked = reader.cursor;
+      const page = await journal.read(realm, subject, asked, PAGE);
       if (page.bounds.state !== "open") return void reader.sink.close();
-      if (asked !== EARLIEST && asked < page.bounds.lostThrough) {
+      const { lostThrough } = page.bounds;
+      if (!gapTold && asked !== EARLIEST && asked < lostThrough) {
+        gapTold = true;
         const earliest = page.entries[0]?.id ?? null;
-        reader.sink.write(
-          wire.notice("gap", JSON.stringify({ after: asked, lost_through: page.bounds.lostThrough, earliest })),
-        );
+        reader.sink.write(wire.notice("gap", JSON.stringify({ after: asked, lost_through: lostThrough, earliest })));
       }
       await encode(page.entries, async (frames, bytes) => {
         reader.sink.write(bytes);
@@ -165,11 +160,26 @@ export function createFeeder(options: FeederOptions): Feeder {
         await drain(reader);
       });
       if (page.entries.length < PAGE && reader.cursor < target) reader.cursor = target;
-      asked = reader.cursor;
     }
     if (reader.sink.closed.aborted) return;
     joined.add(reader);
     feeder.wake();
+  }
+
+  /** Holds a cursor from outside against the subject; false when there is nothing to follow. */
+  async function checkCursor(reader: Reader): Promise<boolean> {
+    const [bounds] = await journal.bounds(realm, [subject]);
+    if (bounds?.state !== "open") {
+      reader.sink.close();
+      return false;
+    }
+    cursor ??= bounds.lastId;
+    if (reader.cursor > bounds.lastId) {
+      const reason = { reason: "the cursor is not of this subject", after: reader.cursor };
+      reader.sink.write(wire.notice("reset", JSON.stringify(reason)));
+      reader.cursor = EARLIEST;
+    }
+    return true;
   }
 
   async function drain(reader: Reader): Promise<void> {
@@ -186,12 +196,12 @@ export function createFeeder(options: FeederOptions): Feeder {
     realm,
     subject,
     readers,
-    attach(reader, after) {
+    attach(reader, live) {
       readers.add(reader);
       reader.sink.closed.addEventListener("abort", () => leave(reader), { once: true });
       if (reader.sink.closed.aborted) return leave(reader);
       reader.sink.write(wire.opening);
-      catchUp(reader, after).catch((error) => {
+      catchUp(reader, live).catch((error) => {
         log.write("warn", "feed_read_failed", { subject, error: String(error) });
         reader.sink.close();
       });

@@ -105,7 +105,7 @@ export function createFollowers(house: House, options: { wire: Wire; signal: Abo
   return {
     follow(name, feed, { sink, credential }) {
       if (options.signal.aborted) return sink.close();
-      feederOf(name, feed).attach({ sink, credential, cursor: "" }, feed.after);
+      feederOf(name, feed).attach({ sink, credential, cursor: feed.after }, feed.live);
       void watch();
     },
     count: () => [...feeders.values()].reduce((sum, feeder) => sum + feeder.readers.size, 0),

@@ -128,6 +128,7 @@ test("an error never repeats a secret", () => {
   };
   const said = problems({ ...secrets, DATABASE_URL: "mysql://user:hunter2@host/db", PORT: "x" }).join("\n");
   for (const secret of [...Object.values(secrets), "hunter2"]) assert.not.ok(said.includes(secret), said);
+  assert.match(said, 'DATABASE_URL is "mysql://user:[hidden]@host/db"; give');
 });
 
 test("a database of one's own needs TOKEN_SECRET_SALT", () => {

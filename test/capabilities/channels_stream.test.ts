@@ -5,6 +5,7 @@ import type { CreatedChannel } from "../support/client.ts";
 import type { EventReader, ReadEvent } from "../support/event_stream.ts";
 import { eventually } from "../support/eventually.ts";
 import { type MemoryApp, openApp } from "../support/memory_app.ts";
+import { memoryPorts } from "../support/memory_house.ts";
 
 const test = suite("channels: streams");
 
@@ -50,6 +51,23 @@ async function published({ client, channel }: Scene, count: number): Promise<str
 
 const error = async (reader: EventReader) =>
   ((await reader.response.json()) as { error: { code: string; message: string } }).error;
+
+test("what is published once the stream has answered is in it, however slow the store is", () => {
+  const ports = memoryPorts();
+  const { bounds } = ports.database.journal;
+  ports.database.journal.bounds = async (...of) => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return bounds(...of);
+  };
+  return scene(
+    async (server) => {
+      const stream = await server.follow();
+      await server.client.publish(server.channel, "at once");
+      assert.equal(payloads(await stream.until(1)), ["at once"]);
+    },
+    { ports },
+  );
+});
 
 test("a stream begins at once, with headers that nothing between may hold back", () =>
   scene(async ({ follow }) => {

@@ -188,12 +188,6 @@ const paths: Row[] = [
     "method_not_allowed",
     /PUT is not possible at this path; use OPTIONS, POST/,
   ],
-  [
-    "a method that nobody knows",
-    () => ({ method: "BREW", path: "/healthz" }),
-    "method_not_allowed",
-    /BREW is not possible at this path; use GET/,
-  ],
   ["GET where only POST is", () => ({ method: "GET", path: "/mcp" }), "method_not_allowed", /use OPTIONS, POST/],
   [
     "an unknown path",

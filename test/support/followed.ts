@@ -3,7 +3,7 @@ import type { Feed, Wire } from "../../core/kernel/feed.ts";
 import { createFollowers, type Followers } from "../../core/kernel/follow.ts";
 import { knockOf } from "../../core/kernel/knock.ts";
 import type { Settings } from "../../core/kernel/settings.ts";
-import type { Journal } from "../../core/ports/journal.ts";
+import { EARLIEST, type Journal } from "../../core/ports/journal.ts";
 import { type FakeSink, fakeSink } from "./fake_sink.ts";
 import { type MemoryHouse, type MemoryPorts, memoryHouse, memoryPorts } from "./memory_house.ts";
 
@@ -69,6 +69,9 @@ export async function openFollowed(
   await house.database.commit([{ op: "journal.open", realm: REALM, subject: SUBJECT }]);
   const knock = () => house.bus.knock([knockOf.journal(REALM, SUBJECT)]);
 
+  /** What a capability reads from the store when a follower wants only what comes from now on. */
+  let lastId = EARLIEST;
+
   const message: Feed["message"] = async ({ data }) => {
     counts.encodings += 1;
     return data;
@@ -90,10 +93,16 @@ export async function openFollowed(
       });
       if (!("entries" in appended)) throw new Error(`the append was refused: ${appended.status}`);
       if (aloud) knock();
-      return appended.entries.map(({ id }) => id);
+      const ids = appended.entries.map(({ id }) => id);
+      lastId = ids.at(-1) ?? lastId;
+      return ids;
     },
     follow(after = null, credential = null, sink = fakeSink()) {
-      followers.follow("test", { realm: REALM, subject: SUBJECT, after, message }, { sink, credential });
+      followers.follow(
+        "test",
+        { realm: REALM, subject: SUBJECT, after: after ?? lastId, live: after === null, message },
+        { sink, credential },
+      );
       return sink;
     },
     settle: () => house.clock.advance(0),

@@ -3,7 +3,10 @@ import * as v from "valibot";
 import type { Context } from "../../kernel/context.ts";
 import { instant, line, text, uuid, whole } from "../../kernel/fields.ts";
 import { notFound } from "../../kernel/invoke.ts";
+import type { Command } from "../../ports/database.ts";
 import type { Document } from "../../ports/documents.ts";
+import { Fault } from "../../ports/fault.ts";
+import type { JsonObject } from "../../ports/json.ts";
 
 /** Realm of channels and their messages; no data mode can name it. */
 export const REALM = "channels";
@@ -13,6 +16,9 @@ export const grantsOf = (channelId: string) => `grants/${channelId}`;
 
 /** The longest time to live: 48 h. */
 export const TTL_MAX_SECONDS = 172_800;
+
+/** How often a change that met another one is tried in all. */
+const TRIES = 5;
 
 export type Visibility = "public" | "private";
 
@@ -64,9 +70,40 @@ export function channelJson(channel: Channel, context: Context) {
 
 /** The channel; throws `not_found` when it is missing or deleted. */
 export async function loadChannel(context: Context, id: string): Promise<Channel> {
+  return fromDocument(await loadDocument(context, id));
+}
+
+async function loadDocument(context: Context, id: string): Promise<Document> {
   const document = await context.database.documents.get(REALM, CHANNELS, id);
   if (document === null || document.body.deleted_at !== undefined) throw notFound("channel", id);
-  return fromDocument(document);
+  return document;
+}
+
+/**
+ * Changes what belongs to a channel, in one unit with the channel's own record: `plan` says what to store, and with which record. The record's version
+ * makes it one change at a time, so nothing is added to a channel that is being deleted.
+ */
+export async function changeChannel(
+  context: Context,
+  id: string,
+  plan: (channel: Channel) => Promise<{ commands: Command[]; record?: JsonObject }>,
+): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    const document = await loadDocument(context, id);
+    const { commands, record = {} } = await plan(fromDocument(document));
+    const body = { ...document.body, ...record };
+    const put = {
+      op: "document.put",
+      realm: REALM,
+      collection: CHANNELS,
+      id,
+      body,
+      ifVersion: document.version,
+    } as const;
+    const { committed } = await context.database.commit([put, ...commands]);
+    if (committed) return;
+    if (tries === TRIES) throw new Fault("conflict", `The channel ${id} is being changed by others; try again`);
+  }
 }
 
 export function fromDocument({ id, body, createdAt }: Document): Channel {

@@ -5,6 +5,7 @@ import { call } from "../../kernel/operation.ts";
 import {
   CHANNELS,
   type Channel,
+  changeChannel,
   channelFields,
   channelId,
   channelJson,
@@ -133,20 +134,12 @@ export const remove = call({
   faults: ["not_found"],
   examples: [{ input: { channel_id: "$CHANNEL_ID" }, output: { id: "$CHANNEL_ID", deleted_at: "$TIME" } }],
   async handle(context, { channel_id }) {
-    const { database, bus, clock } = context;
-    const document = await database.documents.get(REALM, CHANNELS, channel_id);
-    await loadChannel(context, channel_id);
+    const { bus, clock } = context;
     const deleted_at = clock.now().toISOString();
-    await database.commit([
-      {
-        op: "document.put",
-        realm: REALM,
-        collection: CHANNELS,
-        id: channel_id,
-        body: { ...document!.body, deleted_at },
-      },
-      { op: "journal.close", realm: REALM, subject: channel_id },
-    ]);
+    await changeChannel(context, channel_id, async () => ({
+      record: { deleted_at },
+      commands: [{ op: "journal.close", realm: REALM, subject: channel_id }],
+    }));
     bus.knock([knockOf.journal(REALM, channel_id), knockOf.document(REALM, CHANNELS, channel_id)]);
     return { id: channel_id, deleted_at };
   },

@@ -28,12 +28,19 @@ const expireMessages: Duty = {
 const deleteObjects: Duty = {
   name: "channels.delete_objects",
   everyMs: 60_000,
-  async run({ database, objects }, signal) {
+  async run({ database, objects, log }, signal) {
     const deleted = await untilDone(signal, async () => {
-      const keys = await database.objectDeletions.due(OBJECT_GRACE_MS, BATCH);
-      for (const key of keys) await objects.remove(key);
-      await database.objectDeletions.done(keys);
-      return keys.length;
+      const gone: string[] = [];
+      for (const key of await database.objectDeletions.due(OBJECT_GRACE_MS, BATCH)) {
+        // One object that cannot be removed must not keep the others; it stays queued.
+        const removed = await objects.remove(key).then(
+          () => true,
+          (error) => void log.write("warn", "object_not_removed", { key, error: String(error) }),
+        );
+        if (removed) gone.push(key);
+      }
+      await database.objectDeletions.done(gone);
+      return gone.length;
     });
     return { objects: deleted };
   },
@@ -54,11 +61,17 @@ const removeChannels: Duty = {
 };
 
 /** Closes the channel if nobody has published meanwhile, then removes rights, record and messages. False when it came back to life. */
-async function removeChannel({ database, credentials, bus }: House, id: string): Promise<boolean> {
-  const bounds = await database.journal.bounds(REALM, [id]);
-  if (bounds[0]?.state === "open") {
-    const closed = await database.commit([{ op: "journal.close", realm: REALM, subject: id, ifIdleMs: IDLE_MS }]);
-    if (!closed.committed) return false;
+async function removeChannel({ database, credentials, bus, clock }: House, id: string): Promise<boolean> {
+  const document = await database.documents.get(REALM, CHANNELS, id);
+  const [bounds] = await database.journal.bounds(REALM, [id]);
+  if (bounds?.state === "open") {
+    const unit: Command[] = [{ op: "journal.close", realm: REALM, subject: id, ifIdleMs: IDLE_MS }];
+    if (document !== null) {
+      // Deleted for everybody from here on, so that nothing is added while it is taken apart.
+      const body = { ...document.body, deleted_at: clock.now().toISOString() };
+      unit.push({ op: "document.put", realm: REALM, collection: CHANNELS, id, body, ifVersion: document.version });
+    }
+    if (!(await database.commit(unit)).committed) return false;
     bus.knock([knockOf.journal(REALM, id)]);
   }
   for (;;) {
@@ -71,7 +84,6 @@ async function removeChannel({ database, credentials, bus }: House, id: string):
       ]),
     );
   }
-  const document = await database.documents.get(REALM, CHANNELS, id);
   if (document !== null) {
     await database.commit([
       credentials.revocation(fromDocument(document).publishCredential),

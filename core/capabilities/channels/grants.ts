@@ -8,7 +8,7 @@ import { call } from "../../kernel/operation.ts";
 import type { Command } from "../../ports/database.ts";
 import { Fault } from "../../ports/fault.ts";
 import type { JsonObject } from "../../ports/json.ts";
-import { channelId, expiresAt, grantsOf, label, loadChannel, REALM } from "./channel.ts";
+import { changeChannel, channelId, expiresAt, grantsOf, label, REALM } from "./channel.ts";
 
 interface MintedGrant {
   id: string;
@@ -63,36 +63,40 @@ export const createReadGrant = call({
     },
   ],
   async handle(context, input) {
-    const channel = await loadChannel(context, input.channel_id);
-    if (channel.visibility === "public") {
-      throw new Fault(
-        "conflict",
-        `The channel ${channel.id} is public: anybody may read it without a grant; create a private channel to limit readers`,
-      );
-    }
     const until = input.expires_at === undefined ? undefined : new Date(input.expires_at);
-    if (until !== undefined && until <= context.clock.now()) {
-      throw new Fault(
-        "invalid_input",
-        `Cannot create a read grant: expires_at is ${input.expires_at}, which is in the past; send a future time or leave it out`,
-        {
-          details: { field: "expires_at" },
-        },
-      );
-    }
-    const grant = await mintGrant(context, channel.id, {
-      ...(input.label === undefined ? {} : { label: input.label }),
-      ...(until === undefined ? {} : { expiresAt: until }),
+    let grant: MintedGrant | undefined;
+    await changeChannel(context, input.channel_id, async (channel) => {
+      if (channel.visibility === "public") throw alreadyPublic(channel.id);
+      if (until !== undefined && until <= context.clock.now()) throw inThePast(input.expires_at!);
+      grant ??= await mintGrant(context, channel.id, {
+        ...(input.label === undefined ? {} : { label: input.label }),
+        ...(until === undefined ? {} : { expiresAt: until }),
+      });
+      return { commands: grant.commands };
     });
-    await context.database.commit(grant.commands);
     return {
-      id: grant.id,
+      id: grant!.id,
       label: input.label ?? null,
       expires_at: until?.toISOString() ?? null,
-      raw_token: grant.token,
+      raw_token: grant!.token,
     };
   },
 });
+
+function alreadyPublic(id: string): Fault {
+  return new Fault(
+    "conflict",
+    `The channel ${id} is public: anybody may read it without a grant; create a private channel to limit readers`,
+  );
+}
+
+function inThePast(instant: string): Fault {
+  return new Fault(
+    "invalid_input",
+    `Cannot create a read grant: expires_at is ${instant}, which is in the past; send a future time or leave it out`,
+    { details: { field: "expires_at" } },
+  );
+}
 
 export const revokeReadGrant = call({
   summary: "Revoke a read grant.",
@@ -113,18 +117,26 @@ export const revokeReadGrant = call({
     },
   ],
   async handle(context, { channel_id, grant_id }) {
-    await loadChannel(context, channel_id);
     const { database, credentials, bus, clock } = context;
     const collection = grantsOf(channel_id);
-    const grant = await database.documents.get(REALM, collection, grant_id);
-    if (grant === null) throw notFound("grant", grant_id);
-    if (typeof grant.body.revoked_at === "string") return { id: grant_id, revoked_at: grant.body.revoked_at };
-    const revoked_at = clock.now().toISOString();
-    const credential = grant.body.credential as string;
-    await database.commit([
-      { op: "document.put", realm: REALM, collection, id: grant_id, body: { ...grant.body, revoked_at } },
-      credentials.revocation(credential),
-    ]);
+    let revoked_at = clock.now().toISOString();
+    let credential = "";
+    await changeChannel(context, channel_id, async () => {
+      const grant = await database.documents.get(REALM, collection, grant_id);
+      if (grant === null) throw notFound("grant", grant_id);
+      credential = grant.body.credential as string;
+      if (typeof grant.body.revoked_at === "string") {
+        revoked_at = grant.body.revoked_at;
+        return { commands: [] };
+      }
+      const body = { ...grant.body, revoked_at };
+      return {
+        commands: [
+          { op: "document.put", realm: REALM, collection, id: grant_id, body, ifVersion: grant.version },
+          credentials.revocation(credential),
+        ],
+      };
+    });
     bus.knock([knockOf.credential(credential)]);
     return { id: grant_id, revoked_at };
   },

@@ -65,7 +65,7 @@ export async function toEntry(message: NewMessage, context: Context): Promise<Ne
     );
   }
   const ttlMs = message.ttlSeconds * 1000;
-  if (bytes.length > settings.payloadInlineMaxBytes) {
+  if (bytes.length > settings.payloadInlineMaxBytes || settings.payloadInlineMaxBytes === 0) {
     const blob = await store(bytes, context);
     return { data: `{"form":"${form}","metadata":${metadata}}`, blob, ttlMs };
   }

@@ -55,8 +55,11 @@ export const follow = feed({
   faults: ["not_found"],
   async handle(context, input) {
     await readableChannel(context, input.channel_id, input.visibility);
-    const after = input.last_event_id ?? input.after ?? (input.from === "earliest" ? EARLIEST : null);
-    return { realm: REALM, subject: input.channel_id, after, message: (entry) => toJson(entry, context) };
+    const subject = input.channel_id;
+    const asked = input.last_event_id ?? input.after ?? (input.from === "earliest" ? EARLIEST : undefined);
+    const [bounds] = asked === undefined ? await context.database.journal.bounds(REALM, [subject]) : [];
+    const after = asked ?? bounds?.lastId ?? EARLIEST;
+    return { realm: REALM, subject, after, live: asked === undefined, message: (entry) => toJson(entry, context) };
   },
 });
 

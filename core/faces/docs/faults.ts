@@ -25,9 +25,9 @@ export const faultWords: Readonly<Record<FaultCode, string>> = {
 
 /** The codes an operation may answer, by status: its own, and those that follow from its shape. */
 export function faultsOf(operation: Operation): FaultCode[] {
-  // A field that is not declared is refused even where none is.
-  const codes = new Set<FaultCode>(operation.faults).add("invalid_input");
+  const codes = new Set<FaultCode>(operation.faults);
   const hasInput = Object.keys(operation.input.entries).length > 0;
+  if (hasInput) codes.add("invalid_input");
   if (hasInput && endpointsOf(operation).some(hasBody)) codes.add("invalid_json").add("too_large");
   if (operation.needs !== "nobody") codes.add("unauthorized");
   if (operation.limit !== "unlimited") codes.add("rate_limited");
