@@ -14,6 +14,7 @@ import { createFollowers } from "./kernel/follow.ts";
 import { createCorridor } from "./kernel/invoke.ts";
 import { createKnocks } from "./kernel/knock.ts";
 import { createLimiter } from "./kernel/limit.ts";
+import { createOnce } from "./kernel/once.ts";
 import type { Settings } from "./kernel/settings.ts";
 
 export interface App {
@@ -33,9 +34,10 @@ export function createApp(ports: Ports, settings: Settings, capabilities: readon
   const knocks = createKnocks(ports.bus, life.signal);
   const { database, ids, clock } = ports;
   const credentials = createCredentials({ database, ids, clock, knocks, salt: settings.tokenSecretSalt });
-  const house: House = { ...ports, settings, credentials, knocks };
+  const limiter = createLimiter(settings.rateLimits, clock);
+  const house: House = { ...ports, settings, credentials, knocks, limiter, once: createOnce() };
   const followers = createFollowers(house, { wire: sseWire, signal: life.signal });
-  const corridor = createCorridor(house, createLimiter(settings.rateLimits, clock));
+  const corridor = createCorridor(house);
   const operations = operationsOf(capabilities);
   const fetch = createRouter(
     [

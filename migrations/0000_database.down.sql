@@ -1,3 +1,4 @@
+DROP TABLE installation;
 DROP TABLE object_deletions;
 DROP TABLE leases;
 DROP FUNCTION millrace_id(bigint, bigint, bigint);

@@ -44,3 +44,10 @@ CREATE TABLE object_deletions (
 );
 
 CREATE INDEX object_deletions_by_age ON object_deletions (queued_at);
+
+-- The name of this database, for what belongs to it elsewhere.
+CREATE TABLE installation (
+  id text PRIMARY KEY DEFAULT replace(gen_random_uuid()::text, '-', '')
+);
+
+INSERT INTO installation DEFAULT VALUES;

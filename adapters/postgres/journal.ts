@@ -71,7 +71,13 @@ const EXPIRE: Statement = { name: "journal_expire", text: "SELECT journal_expire
 const REMOVE: Statement = { name: "journal_remove", text: "SELECT journal_remove($1, $2, $3) AS gone" };
 const REFERENCED: Statement = {
   name: "journal_referenced",
-  text: "SELECT DISTINCT e.blob_key AS key FROM journal_entries e WHERE e.blob_key = ANY ($1::text[])",
+  text: `SELECT e.blob_key AS key FROM journal_entries e WHERE e.blob_key = ANY ($1::text[])
+    UNION SELECT d.key FROM object_deletions d WHERE d.key = ANY ($1::text[])`,
+};
+
+const HOLDS: Statement = {
+  name: "journal_holds",
+  text: "SELECT 1 FROM journal_entries e WHERE e.realm = $1 AND e.subject = $2 AND e.id = $3",
 };
 
 interface SubjectRow {
@@ -127,6 +133,9 @@ export function postgresJournal({ pool, appends, lanes }: JournalOptions): Postg
     async remove(realm, subject, limit) {
       const [row] = await pool.query<{ gone: boolean }>(REMOVE, [realm, subject, limit]);
       return row!.gone;
+    },
+    async holds(realm, subject, id) {
+      return (await pool.query(HOLDS, [realm, subject, id])).length > 0;
     },
     async referenced(keys) {
       const rows = await pool.query<{ key: string }>(REFERENCED, [keys]);

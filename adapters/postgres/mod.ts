@@ -12,7 +12,7 @@ import { postgresJournal } from "./journal.ts";
 import { postgresLeases } from "./leases.ts";
 import { readMigrations } from "./migrate.ts";
 import { postgresObjectDeletions } from "./object_deletions.ts";
-import { openPool } from "./pool.ts";
+import { openPool, type Statement } from "./pool.ts";
 import { readinessOf } from "./readiness.ts";
 import { commitUnit } from "./unit.ts";
 
@@ -31,6 +31,8 @@ export interface PostgresOptions {
   lanes?: number;
   log: Log;
 }
+
+const INSTALLATION: Statement = { name: "installation", text: "SELECT id FROM installation" };
 
 /** A database and the bus between the processes that use it; close the bus first. */
 export interface Postgres {
@@ -59,6 +61,11 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
     objectDeletions: postgresObjectDeletions(pool),
     commit: (unit) => commitUnit(pool, unit),
     lease: postgresLeases(pool),
+    async installation() {
+      const [row] = await pool.query<{ id: string }>(INSTALLATION, []);
+      if (row === undefined) throw new Error("the table installation is empty");
+      return row.id;
+    },
     ready: () => readinessOf(pool, needed),
     async close() {
       closing ??= drained().then(() => Promise.all([pool.end(), appends.end()]));

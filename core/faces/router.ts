@@ -107,7 +107,10 @@ function urlOf(request: Request): URL {
   try {
     return new URL(request.url);
   } catch {
-    throw new Fault("invalid_input", "The request has no valid URL; send a path, and a Host header with a host and port");
+    throw new Fault(
+      "invalid_input",
+      "The request has no valid URL; send a path, and a Host header with a host and port",
+    );
   }
 }
 

@@ -14,7 +14,16 @@ export const sseWire: Wire = {
   opening: encoder.encode(": open\n\n"),
   heartbeat: encoder.encode(": \n\n"),
   message: (id, json) => encoder.encode(`id: ${id}\nevent: message\ndata: ${json}\n\n`),
-  notice: (event, json) => encoder.encode(`event: ${event}\ndata: ${json}\n\n`),
+  mark: (id) =>
+    encoder.encode(`id: ${id}
+
+`),
+  notice: (event, json, id) =>
+    encoder.encode(`id: ${id}
+event: ${event}
+data: ${json}
+
+`),
 };
 
 export function sseRoutes(

@@ -7,6 +7,8 @@ import type { Log } from "../ports/log.ts";
 import type { Objects } from "../ports/objects.ts";
 import type { Credentials, Principal } from "./credential.ts";
 import type { Knocks } from "./knock.ts";
+import type { Limiter } from "./limit.ts";
+import type { Once } from "./once.ts";
 import type { Settings } from "./settings.ts";
 
 /** The doors to the outside, as the adapters give them. */
@@ -24,6 +26,9 @@ export interface House extends Ports {
   settings: Settings;
   credentials: Credentials;
   knocks: Knocks;
+  limiter: Limiter;
+  /** Shares simultaneous loads of one thing. */
+  once: Once;
 }
 
 export interface Context extends House {

@@ -120,6 +120,8 @@ export function createCredentials(options: CredentialOptions): Credentials {
           `The ${words} is malformed; send the ${prefix}_… secret as it was shown at creation`,
         );
       const principal = await known.get(token, () => look(token));
+      // Only what holds is worth a place in the memory.
+      if (principal === null) known.drop(token);
       if (principal === null || principal.kind !== kind) {
         throw new Fault(
           "unauthorized",

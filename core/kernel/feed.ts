@@ -1,17 +1,20 @@
 /** What a feed operation's handler returns: which subject of the journal is followed, from where, and how an entry reads. */
 import type { Entry } from "../ports/journal.ts";
+import type { Notice } from "./cursor.ts";
+
+/**
+ * Where `after` comes from. `cursor`: from the reader, so history that is gone since is told. `earliest`: it asks for what there is. `live`: the subject's last id,
+ * read before the answer begins, so that whoever publishes once the stream has opened finds the message in it.
+ */
+export type Start = "cursor" | "earliest" | "live";
 
 export interface Feed {
   realm: string;
   subject: string;
-  /** The cursor to continue after; EARLIEST: from the beginning. */
+  /** The cursor to continue after. */
   after: string;
-  /**
-   * `after` is the subject's last id, read just now: only what comes from then on. It is read before the answer begins, so that whoever
-   * publishes once the stream has opened finds the message in it.
-   */
-  live: boolean;
-  /** JSON text of an entry's event, on one line. It MUST NOT reject: what cannot be read is said inside the event. */
+  start: Start;
+  /** JSON text of an entry's event, on one line. It rejects when the entry cannot be read now but may be later. */
   message(entry: Entry): Promise<string>;
 }
 
@@ -21,6 +24,8 @@ export interface Wire {
   opening: Uint8Array;
   heartbeat: Uint8Array;
   message(id: string, json: string): Uint8Array;
-  /** Tells that history is missing: `gap` (expired meanwhile) or `reset` (the cursor is not of this subject). */
-  notice(event: "gap" | "reset", json: string): Uint8Array;
+  /** Tells a reader where it stands, without an event: a reader that is cut before its first message comes back with this cursor. */
+  mark(id: string): Uint8Array;
+  /** Tells that history is missing, and the cursor that the reader has then. */
+  notice(event: Notice["event"], json: string, id: string): Uint8Array;
 }

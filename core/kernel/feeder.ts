@@ -5,16 +5,22 @@
  */
 import type { Clock } from "../ports/clock.ts";
 import type { Sink } from "../ports/host.ts";
-import { type Bounds, EARLIEST, type Entry, type Journal } from "../ports/journal.ts";
+import { type Bounds, EARLIEST, type Journal, type JournalPage } from "../ports/journal.ts";
 import type { Log } from "../ports/log.ts";
-import type { Feed, Wire } from "./feed.ts";
+import { gapBefore, isForeign, type Notice } from "./cursor.ts";
+import type { Feed, Start, Wire } from "./feed.ts";
+import { type Chunk, encodeChunks, joinFrames } from "./frames.ts";
+import type { Turns } from "./turns.ts";
 
 /** A reader with more than this queued is dropped; it comes back with its cursor. */
 export const QUEUED_MAX_BYTES = 1_048_576;
 const PAGE = 200;
-const CHUNK_BYTES = 262_144;
+/** A socket that does not drain for this long is closed. */
 const DRAIN_MS = 30_000;
-const ENCODERS = 8;
+/** A reader with more than this queued at a heartbeat is watched for it. */
+const STALLED_BYTES = 65_536;
+/** What was read longer ago than this is read again, since some of it may have expired. */
+const FRESH_MS = 1_000;
 
 export interface Reader {
   sink: Sink;
@@ -22,19 +28,16 @@ export interface Reader {
   credential: string | null;
   /** The last id it was given. */
   cursor: string;
-}
-
-interface Frame {
-  id: string;
-  bytes: Uint8Array;
+  /** It has been told to drain and the time runs. */
+  draining?: boolean;
 }
 
 export interface Feeder {
   readonly realm: string;
   readonly subject: string;
   readonly readers: ReadonlySet<Reader>;
-  /** Brings a reader from its cursor to the feeder's and keeps it served until its sink closes. `live`: its cursor was read from the store just now. */
-  attach(reader: Reader, live: boolean): void;
+  /** Brings a reader from its cursor to the feeder's and keeps it served until its sink closes. */
+  attach(reader: Reader, start: Start): void;
   /** Looks at the journal again. */
   wake(): void;
   /** True when a look at these bounds would find something new. */
@@ -50,16 +53,20 @@ export interface FeederOptions {
   journal: Journal;
   clock: Clock;
   log: Log;
+  /** Bounds how many readers of the process catch up at once. */
+  turns: Turns;
   /** Called once when the last reader has left. */
   empty(): void;
 }
 
 export function createFeeder(options: FeederOptions): Feeder {
-  const { feed, wire, journal, clock, log } = options;
+  const { feed, wire, journal, clock, log, turns } = options;
   const { realm, subject } = feed;
   const readers = new Set<Reader>();
   const joined = new Set<Reader>();
   let cursor: string | null = null;
+  /** The highest lost id that joined readers have been told of. */
+  let told = EARLIEST;
   let running = false;
   let knocked = false;
 
@@ -75,45 +82,39 @@ export function createFeeder(options: FeederOptions): Feeder {
     }
   }
 
-  /** Encodes entries in order, some at a time since large payloads come from the object store, and hands on joined chunks. */
-  async function encode(
-    entries: Entry[],
-    take: (frames: Frame[], bytes: Uint8Array) => void | Promise<void>,
-  ): Promise<void> {
-    let frames: Frame[] = [];
-    let size = 0;
-    for (let start = 0; start < entries.length; start += ENCODERS) {
-      const some = entries.slice(start, start + ENCODERS);
-      const texts = await Promise.all(some.map((entry) => feed.message(entry)));
-      for (const [index, entry] of some.entries()) {
-        const bytes = wire.message(entry.id, texts[index]!);
-        frames.push({ id: entry.id, bytes });
-        size += bytes.length;
-      }
-      if (size >= CHUNK_BYTES || start + ENCODERS >= entries.length) {
-        await take(frames, join(frames));
-        frames = [];
-        size = 0;
-      }
-    }
-  }
-
-  function broadcast(frames: Frame[], all: Uint8Array): void {
+  function broadcast({ frames, bytes: all }: Chunk): void {
     const first = frames[0]!.id;
     cursor = frames[frames.length - 1]!.id;
     for (const reader of joined) {
-      const bytes = reader.cursor < first ? all : join(frames.filter((frame) => frame.id > reader.cursor));
+      const bytes = reader.cursor < first ? all : joinFrames(frames.filter((frame) => frame.id > reader.cursor));
       if (reader.cursor < cursor) reader.cursor = cursor;
       if (bytes.length > 0) write(reader, bytes);
     }
   }
 
-  function write(reader: Reader, bytes: Uint8Array): void {
-    const before = reader.sink.write(bytes) - bytes.length;
-    if (before <= QUEUED_MAX_BYTES) return;
-    log.write("debug", "slow_reader_dropped", { subject, queued: before });
-    reader.sink.abort();
-    leave(reader);
+  function write(reader: Reader, bytes: Uint8Array): number {
+    const queued = reader.sink.write(bytes);
+    if (queued - bytes.length > QUEUED_MAX_BYTES) {
+      log.write("debug", "slow_reader_dropped", { subject, queued });
+      reader.sink.abort();
+      leave(reader);
+    }
+    return queued;
+  }
+
+  function tell(reader: Reader, notice: Notice): void {
+    const { event, ...particulars } = notice;
+    // What expired may lie behind messages that are still to come, so a gap does not move the cursor.
+    const stands = notice.event === "gap" ? notice.after : EARLIEST;
+    write(reader, wire.notice(event, JSON.stringify(particulars), stands));
+  }
+
+  /** What expired before this feeder could read it, for those who would have been given it. */
+  function tellJoined(page: JournalPage, after: string): void {
+    if (page.bounds.lostThrough <= told) return;
+    told = page.bounds.lostThrough;
+    const gap = gapBefore(page, after);
+    if (gap !== null) for (const reader of [...joined]) if (reader.cursor < told) tell(reader, gap);
   }
 
   async function run(): Promise<void> {
@@ -124,59 +125,71 @@ export function createFeeder(options: FeederOptions): Feeder {
         knocked = false;
         const page = await journal.read(realm, subject, cursor, PAGE);
         if (page.bounds.state !== "open") return end();
-        if (page.entries.length > 0) {
-          // What came after the snapshot of a page that is not full has a knock of its own.
-          if (page.entries.length === PAGE) knocked = true;
-          await encode(page.entries, broadcast);
-        }
+        tellJoined(page, cursor);
+        // What came after the snapshot of a page that is not full has a knock of its own.
+        if (page.entries.length === PAGE) knocked = true;
+        for await (const chunk of encodeChunks(page.entries, feed, wire)) broadcast(chunk);
         // One snapshot gave both, so up to lastId there is nothing else; expired ids would look new for ever.
         if (page.entries.length < PAGE && page.bounds.lastId > cursor) cursor = page.bounds.lastId;
       }
     } catch (error) {
+      // The cursor stands before what could not be read; the look at all subjects comes back to it.
       log.write("warn", "feed_read_failed", { subject, error: String(error) });
     } finally {
       running = false;
     }
   }
 
-  async function catchUp(reader: Reader, live: boolean): Promise<void> {
-    if (live) cursor ??= reader.cursor;
-    else if (!(await checkCursor(reader))) return;
-    let gapTold = false;
+  async function catchUp(reader: Reader, start: Start): Promise<void> {
+    if (start === "live") {
+      cursor ??= reader.cursor;
+      write(reader, wire.mark(reader.cursor));
+    } else if (!(await checkCursor(reader))) return;
+    // Whoever asked for what there is has lost nothing that went before.
+    let asksForAll = start === "earliest";
+    let toldThrough = EARLIEST;
     while (cursor !== null && reader.cursor < cursor && !reader.sink.closed.aborted) {
       const target = cursor;
       const asked = reader.cursor;
-      const page = await journal.read(realm, subject, asked, PAGE);
+      const readAt = clock.elapsed();
+      const page = await turns(() => journal.read(realm, subject, asked, PAGE));
       if (page.bounds.state !== "open") return void reader.sink.close();
-      const { lostThrough } = page.bounds;
-      if (!gapTold && asked !== EARLIEST && asked < lostThrough) {
-        gapTold = true;
-        const earliest = page.entries[0]?.id ?? null;
-        reader.sink.write(wire.notice("gap", JSON.stringify({ after: asked, lost_through: lostThrough, earliest })));
-      }
-      await encode(page.entries, async (frames, bytes) => {
-        reader.sink.write(bytes);
-        reader.cursor = frames[frames.length - 1]!.id;
-        await drain(reader);
-      });
-      if (page.entries.length < PAGE && reader.cursor < target) reader.cursor = target;
+      const gap = page.bounds.lostThrough > toldThrough && !asksForAll ? gapBefore(page, asked) : null;
+      asksForAll = false;
+      toldThrough = page.bounds.lostThrough;
+      if (gap !== null) tell(reader, gap);
+      const whole = await replay(reader, page, readAt);
+      if (whole && page.entries.length < PAGE && reader.cursor < target) reader.cursor = target;
     }
     if (reader.sink.closed.aborted) return;
     joined.add(reader);
     feeder.wake();
   }
 
+  /** Writes a page chunk by chunk as the reader takes it; false when it took so long that the rest must be read again. */
+  async function replay(reader: Reader, page: JournalPage, readAt: number): Promise<boolean> {
+    const chunks = encodeChunks(page.entries, feed, wire);
+    for (;;) {
+      const { value: chunk } = await turns(() => chunks.next());
+      if (!chunk) return true;
+      reader.sink.write(chunk.bytes);
+      reader.cursor = chunk.frames[chunk.frames.length - 1]!.id;
+      await drain(reader);
+      if (reader.sink.closed.aborted || clock.elapsed() - readAt > FRESH_MS) return false;
+    }
+  }
+
   /** Holds a cursor from outside against the subject; false when there is nothing to follow. */
   async function checkCursor(reader: Reader): Promise<boolean> {
+    const after = reader.cursor;
     const [bounds] = await journal.bounds(realm, [subject]);
     if (bounds?.state !== "open") {
       reader.sink.close();
       return false;
     }
     cursor ??= bounds.lastId;
-    if (reader.cursor > bounds.lastId) {
-      const reason = { reason: "the cursor is not of this subject", after: reader.cursor };
-      reader.sink.write(wire.notice("reset", JSON.stringify(reason)));
+    if (await isForeign(journal, { realm, subject, after }, bounds)) {
+      tell(reader, { event: "reset", after });
       reader.cursor = EARLIEST;
     }
     return true;
@@ -196,12 +209,12 @@ export function createFeeder(options: FeederOptions): Feeder {
     realm,
     subject,
     readers,
-    attach(reader, live) {
+    attach(reader, start) {
       readers.add(reader);
       reader.sink.closed.addEventListener("abort", () => leave(reader), { once: true });
       if (reader.sink.closed.aborted) return leave(reader);
       reader.sink.write(wire.opening);
-      catchUp(reader, live).catch((error) => {
+      catchUp(reader, start).catch((error) => {
         log.write("warn", "feed_read_failed", { subject, error: String(error) });
         reader.sink.close();
       });
@@ -212,20 +225,16 @@ export function createFeeder(options: FeederOptions): Feeder {
     },
     isBehind: (bounds) => cursor !== null && (bounds.state !== "open" || bounds.lastId > cursor),
     beat() {
-      for (const reader of joined) write(reader, wire.heartbeat);
+      for (const reader of [...joined]) {
+        const stalled = write(reader, wire.heartbeat) > STALLED_BYTES;
+        if (!stalled || reader.draining) continue;
+        reader.draining = true;
+        void drain(reader).then(() => {
+          reader.draining = false;
+        });
+      }
     },
     end,
   };
   return feeder;
-}
-
-function join(frames: Frame[]): Uint8Array {
-  if (frames.length === 1) return frames[0]!.bytes;
-  const whole = new Uint8Array(frames.reduce((sum, frame) => sum + frame.bytes.length, 0));
-  let offset = 0;
-  for (const frame of frames) {
-    whole.set(frame.bytes, offset);
-    offset += frame.bytes.length;
-  }
-  return whole;
 }

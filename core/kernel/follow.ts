@@ -8,6 +8,11 @@ import type { House } from "./context.ts";
 import type { Feed, Wire } from "./feed.ts";
 import { createFeeder, type Feeder } from "./feeder.ts";
 import { knockOf } from "./knock.ts";
+import { createTurns } from "./turns.ts";
+
+/** How many readers of the process read or encode history at once. */
+const REPLAYS = 16;
+const CREDENTIAL = knockOf.credential("");
 
 export interface Followers {
   /** Serves `feed` to the sink until either side ends. `name` tells apart feeds that read one subject differently. */
@@ -21,9 +26,12 @@ export interface Followers {
 export function createFollowers(house: House, options: { wire: Wire; signal: AbortSignal }): Followers {
   const { database, clock, knocks, log, settings } = house;
   const feeders = new Map<string, Feeder>();
+  const turns = createTurns(REPLAYS);
   let watching = false;
 
   knocks.onEvery((subjects) => {
+    // Every publish knocks; only a knock on a credential is worth a walk over the readers.
+    if (subjects !== "all" && !subjects.some((subject) => subject.startsWith(CREDENTIAL))) return;
     const held =
       subjects === "all"
         ? heldCredentials()
@@ -68,18 +76,31 @@ export function createFollowers(house: House, options: { wire: Wire; signal: Abo
   async function watch(): Promise<void> {
     if (watching) return;
     watching = true;
-    let beat = clock.elapsed();
-    while (feeders.size > 0 && !options.signal.aborted) {
+    await Promise.all([look(), beat()]).finally(() => {
+      watching = false;
+    });
+  }
+
+  const isIdle = () => feeders.size === 0 || options.signal.aborted;
+
+  async function look(): Promise<void> {
+    while (!isIdle()) {
       await clock.sleep(settings.pollMs, options.signal);
       await lookAtSubjects().catch(report);
       const held = heldCredentials();
       if (held.length > 0) await endRevoked(held).catch(report);
-      if (clock.elapsed() - beat >= settings.heartbeatMs) {
-        beat = clock.elapsed();
-        for (const feeder of feeders.values()) feeder.beat();
-      }
     }
-    watching = false;
+  }
+
+  /** A loop of its own: a slow database must not make a quiet stream look dead. */
+  async function beat(): Promise<void> {
+    let last = clock.elapsed();
+    while (!isIdle()) {
+      await clock.sleep(settings.pollMs, options.signal);
+      if (clock.elapsed() - last < settings.heartbeatMs) continue;
+      last = clock.elapsed();
+      for (const feeder of feeders.values()) feeder.beat();
+    }
   }
 
   function feederOf(name: string, feed: Feed): Feeder {
@@ -93,6 +114,7 @@ export function createFollowers(house: House, options: { wire: Wire; signal: Abo
       journal: database.journal,
       clock,
       log,
+      turns,
       empty() {
         off();
         if (feeders.get(key) === made) feeders.delete(key);
@@ -105,7 +127,7 @@ export function createFollowers(house: House, options: { wire: Wire; signal: Abo
   return {
     follow(name, feed, { sink, credential }) {
       if (options.signal.aborted) return sink.close();
-      feederOf(name, feed).attach({ sink, credential, cursor: feed.after }, feed.live);
+      feederOf(name, feed).attach({ sink, credential, cursor: feed.after }, feed.start);
       void watch();
     },
     count: () => [...feeders.values()].reduce((sum, feeder) => sum + feeder.readers.size, 0),

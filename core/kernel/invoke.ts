@@ -1,14 +1,13 @@
 /**
  * The corridor: everything from outside walks identify → limit → permit → parse → handle → log, whichever face it came through.
- * A failed identification is counted against the address before it is answered, so that guessing tokens is limited too.
+ * A failed identification is counted against the address, and an address with too many of them is refused before any look-up.
  */
 import { Fault } from "../ports/fault.ts";
 import { addressKey } from "./address.ts";
 import type { Context, House } from "./context.ts";
 import { credentialKinds, equalInConstantTime, type Principal, toHex } from "./credential.ts";
 import { parseField, parseInput } from "./input.ts";
-import type { Limiter } from "./limit.ts";
-import type { Declared, Operation } from "./operation.ts";
+import type { CredentialNeed, Declared, Operation } from "./operation.ts";
 
 /** One request, as a face hands it over. */
 export interface Call {
@@ -38,28 +37,24 @@ export interface Answer {
 export type Corridor = (operation: Operation, call: Call) => Promise<Answer>;
 
 /** Builds the corridor of a house. It rejects only with Faults. */
-export function createCorridor(house: House, limiter: Limiter): Corridor {
+export function createCorridor(house: House): Corridor {
   async function walk(
     operation: Operation,
     call: Call,
     seen: { principal: Principal | null; headers: Record<string, string> },
   ): Promise<Answer> {
-    const identified = await identify(house, operation, call).then(
-      (principal) => ({ principal, fault: null }),
-      (fault: unknown) => ({ principal: null, fault }),
-    );
-    seen.principal = identified.principal;
+    const principal = await identify(house, operation, call);
+    seen.principal = principal;
     if (operation.limit !== "unlimited") {
-      seen.headers = limiter.take(operation.limit, identified.principal?.id ?? addressKey(call.address));
+      seen.headers = house.limiter.take(operation.limit, principal?.id ?? addressKey(call.address));
     }
-    if (identified.fault !== null) throw identified.fault;
-    permit(operation, call, identified.principal);
+    permit(operation, call, principal);
     const input = parseInput(operation.input, await call.read(), actionOf(operation));
     let status: number = operation.kind === "call" ? (operation.status ?? 200) : 200;
     const headers = { ...seen.headers };
     const context: Context = {
       ...house,
-      principal: identified.principal,
+      principal,
       requestId: call.requestId,
       origin: call.origin,
       signal: call.signal,
@@ -69,7 +64,7 @@ export function createCorridor(house: House, limiter: Limiter): Corridor {
       },
     };
     const value = await operation.handle(context, input as never);
-    return { value, status, headers, principal: identified.principal };
+    return { value, status, headers, principal };
   }
 
   return async (operation, call) => {
@@ -109,15 +104,30 @@ export function asFault(error: unknown, house: Pick<House, "log">, requestId: st
 async function identify(house: House, operation: Declared, call: Call): Promise<Principal | null> {
   const { needs } = operation;
   if (needs === "nobody") return null;
-  if (needs === "internal") {
-    await requireInternal(house.settings.internalToken, call.bearer());
-    return null;
+  // Before anything is counted or read: a closed route is closed.
+  if (needs === "internal" && house.settings.internalToken === null) {
+    throw new Fault("not_configured", "INTERNAL_TOKEN is not configured on this server, so this route is closed");
   }
-  const { header, argument, bearer, words } = credentialKinds[needs.credential];
+  const address = addressKey(call.address);
+  house.limiter.check("refused", address);
+  try {
+    if (needs !== "internal") return await identifyHolder(house, needs, call);
+    await requireInternal(house.settings.internalToken!, call.bearer());
+    return null;
+  } catch (error) {
+    if (error instanceof Fault && error.code === "unauthorized") {
+      Object.assign(error.headers, house.limiter.take("refused", address));
+    }
+    throw error;
+  }
+}
+
+async function identifyHolder(house: House, needs: CredentialNeed, call: Call): Promise<Principal | null> {
+  const { header, argument, bearer } = credentialKinds[needs.credential];
   const token = call.secret(header, argument) ?? (bearer ? call.bearer() : null);
   if (token !== null) return house.credentials.identify(needs.credential, token);
   if (needs.optional) return null;
-  throw new Fault("unauthorized", `The ${words} is missing; send it as ${describeCarriers(header, argument, bearer)}`);
+  throw missingCredential(needs.credential);
 }
 
 /** The words for "no read token" when a handler finds that one is needed after all. */
@@ -130,9 +140,7 @@ function describeCarriers(header: string, argument: string, bearer: boolean): st
   return `the header ${header}${bearer ? " or Authorization: Bearer" : ""} (over MCP: the argument ${argument})`;
 }
 
-async function requireInternal(configured: string | null, given: string | null): Promise<void> {
-  if (configured === null)
-    throw new Fault("not_configured", "INTERNAL_TOKEN is not configured on this server, so this route is closed");
+async function requireInternal(configured: string, given: string | null): Promise<void> {
   if (given === null)
     throw new Fault("unauthorized", "The internal token is missing; send it as Authorization: Bearer");
   const [left, right] = await Promise.all([digest(configured), digest(given)]);

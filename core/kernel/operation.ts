@@ -9,7 +9,7 @@ import type { Json, JsonObject } from "../ports/json.ts";
 import type { Context } from "./context.ts";
 import type { CredentialKind } from "./credential.ts";
 import type { Feed } from "./feed.ts";
-import type { RateClass, Settings } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 
 export type InputSchema = v.StrictObjectSchema<v.ObjectEntries, undefined>;
 
@@ -19,7 +19,13 @@ export type AnySchema = v.GenericSchema;
  * Who may call: anybody; the holder of a credential for the subject named by the input field `of` (with `optional`, a missing credential is the
  * handler's decision, a wrong one never is); or the holder of the configured internal token.
  */
-export type Needs = "nobody" | { credential: CredentialKind; of: string; optional?: true } | "internal";
+export type Needs = "nobody" | CredentialNeed | "internal";
+
+export interface CredentialNeed {
+  credential: CredentialKind;
+  of: string;
+  optional?: true;
+}
 
 /** A run-through for the reference and the tests. `$NAME` strings stand for values of earlier steps, for example `$CHANNEL_ID`. */
 export interface Example {
@@ -45,7 +51,7 @@ interface Declaration<I extends InputSchema> {
   /** "all" for what every process answers. Default by kind: page → site, feed → connections, call → rest. */
   app?: AppName | "all";
   needs: Needs;
-  limit: RateClass | "unlimited";
+  limit: "create" | "publish" | "other" | "unlimited";
   input: I;
   /** Input field → request header that may carry it on HTTP. */
   headers?: { [field: string]: string };

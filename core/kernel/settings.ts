@@ -28,8 +28,8 @@ export interface Settings {
   pollMs: number;
 }
 
-/** The classes an operation's `limit` chooses from. */
-export type RateClass = "create" | "publish" | "other";
+/** The classes of requests that are counted: an operation's `limit` chooses one of the first three; the corridor and the MCP face use the others. */
+export type RateClass = "create" | "publish" | "other" | "refused" | "mcp";
 
 /** `count` requests per `perMs` milliseconds. */
 export interface Rate {
@@ -43,4 +43,8 @@ export const defaultRateLimits: RateLimits = {
   create: { count: 20, perMs: 60_000 },
   publish: { count: 100, perMs: 1_000 },
   other: { count: 300, perMs: 60_000 },
+  /** Wrong credentials of one address: beyond this it may not present any, so that guessing costs no look-up. */
+  refused: { count: 60, perMs: 60_000 },
+  /** Messages to the MCP endpoint of one address, before they are read; tool calls count as their operation too. */
+  mcp: { count: 100, perMs: 1_000 },
 };

@@ -55,6 +55,8 @@ export interface Database {
   commit(unit: readonly Command[]): Promise<Committed>;
   /** The named lease for `ttlMs` on the store's clock, or `null` while anyone holds it: each call is a holder of its own. */
   lease(name: string, ttlMs: number): Promise<Lease | null>;
+  /** A name that this database got when it was made and keeps: 32 hex digits. What belongs to it elsewhere, such as objects, bears this name. */
+  installation(): Promise<string>;
   /** It MUST NOT throw: a database that cannot be reached is not ready. */
   ready(): Promise<Readiness>;
   /** Releases connections. Repeatable; afterwards the database is not ready. */

@@ -120,6 +120,8 @@ export interface Journal {
    * and `lostThrough` as with `expire`. Of an open subject it MUST NOT remove anything, and resolves to false.
    */
   remove(realm: string, subject: string, limit: number): Promise<boolean>;
-  /** Those of the object keys that an entry refers to, expired ones included as long as they have not been dropped. */
+  /** Whether the entry of this id is stored, expired or not. */
+  holds(realm: string, subject: string, id: string): Promise<boolean>;
+  /** Those of the object keys that an entry refers to, expired ones included as long as they have not been dropped, or that wait for deletion. */
   referenced(keys: readonly string[]): Promise<string[]>;
 }

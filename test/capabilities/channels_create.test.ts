@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { defaultRateLimits } from "../../core/kernel/settings.ts";
 import { openApp } from "../support/memory_app.ts";
 import { logText } from "../support/memory_house.ts";
 
@@ -154,6 +155,7 @@ test("POST /v1/channels refuses what is not JSON, and too much of it", async () 
 
 test("POST /v1/channels is limited to 20 a minute and address, and says when to come back", async () => {
   const rateLimits = {
+    ...defaultRateLimits,
     create: { count: 20, perMs: 60_000 },
     publish: { count: 100, perMs: 1_000 },
     other: { count: 300, perMs: 60_000 },

@@ -47,6 +47,8 @@ async function documentsOf({ ports }: MemoryApp, { id }: CreatedChannel) {
 }
 
 const GONE = { record: null, grants: 0, credentials: 0 };
+/** Where the objects of this installation are. */
+const OURS = `m/${"0".repeat(32)}/`;
 const LARGE = "x".repeat(20_000);
 
 test("expired messages go, and their objects after a pause for those who are still reading them", () =>
@@ -58,10 +60,10 @@ test("expired messages go, and their objects after a pause for those who are sti
     const [first, second] = await objects(server);
     assert.equal((await ports.database.journal.referenced([first!, second!])).length, 2);
     await advance(2 * MINUTE);
-    const kept = await ports.database.journal.referenced([first!, second!]);
-    assert.is(kept.length, 1);
     assert.is((await objects(server)).length, 2);
     await advance(12 * MINUTE);
+    const kept = await ports.database.journal.referenced([first!, second!]);
+    assert.is(kept.length, 1);
     assert.equal(await objects(server), kept);
     await advance(3 * HOUR);
     assert.equal(await objects(server), kept);
@@ -195,21 +197,23 @@ test("a channel that is published to just before it would go stays, and loses no
   );
 });
 
-test("objects that a crash left without a row go after an hour, all others stay", () =>
+test("objects that a crash left without a row go after an hour; all others stay, those of other installations too", () =>
   atWork(async (server) => {
     const { client, ports, advance } = server;
     const channel = await client.createChannel();
     await client.publish(channel, LARGE);
     const [live] = await objects(server);
-    await ports.objects.put("m/2026010100/orphan", new Uint8Array(3));
+    const foreign = ["m/another-installation/2026010100/live", "other/2026010100/orphan"];
+    await ports.objects.put(`${OURS}2026010100/orphan`, new Uint8Array(3));
     await ports.objects.put("other/2026010100/orphan", new Uint8Array(3));
+    await ports.objects.put("m/another-installation/2026010100/live", new Uint8Array(3));
     await advance(90 * MINUTE);
-    await ports.objects.put("m/2026010100/young", new Uint8Array(3));
-    assert.is((await objects(server)).length, 4);
+    await ports.objects.put(`${OURS}2026010100/young`, new Uint8Array(3));
+    assert.is((await objects(server)).length, 5);
     await advance(31 * MINUTE);
-    assert.equal(await objects(server), [live!, "m/2026010100/young", "other/2026010100/orphan"].sort());
+    assert.equal(await objects(server), [live!, `${OURS}2026010100/young`, ...foreign].sort());
     await advance(HOUR);
-    assert.equal(await objects(server), [live!, "other/2026010100/orphan"].sort());
+    assert.equal(await objects(server), [live!, ...foreign].sort());
   }));
 
 test("orphans are found on every page of a long list", () =>
@@ -217,7 +221,8 @@ test("orphans are found on every page of a long list", () =>
     const { client, ports, advance } = server;
     const channel = await client.createChannel();
     for (let index = 0; index < 20; index += 1) await client.publish(channel, LARGE, { ttl_seconds: 172_800 });
-    for (let index = 0; index < 1_300; index += 1) await ports.objects.put(`m/2026010100/${index}`, new Uint8Array(1));
+    for (let index = 0; index < 1_300; index += 1)
+      await ports.objects.put(`${OURS}2026010100/${index}`, new Uint8Array(1));
     await advance(2 * HOUR + MINUTE);
     assert.is((await objects(server)).length, 20);
   }));

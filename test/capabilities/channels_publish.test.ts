@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { defaultRateLimits } from "../../core/kernel/settings.ts";
 import type { CreatedChannel } from "../support/client.ts";
 import { type MemoryApp, openApp } from "../support/memory_app.ts";
 
@@ -299,6 +300,7 @@ test("POST …/publish refuses metadata above 16384 characters", async () => {
 
 test("publishing is limited by its token", async () => {
   const rateLimits = {
+    ...defaultRateLimits,
     create: { count: 20, perMs: 60_000 },
     publish: { count: 5, perMs: 1_000 },
     other: { count: 300, perMs: 60_000 },

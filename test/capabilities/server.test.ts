@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { defaultRateLimits } from "../../core/kernel/settings.ts";
 import { Fault } from "../../core/ports/fault.ts";
 import { memoryPorts } from "../support/memory_house.ts";
 import { memorySite } from "../support/memory_site.ts";
@@ -27,7 +28,7 @@ health("answers on every app and is never limited", async () => {
   const rate = { count: 1, perMs: 60_000 };
   const { send } = memorySite({
     apps: ["connections"],
-    settings: { rateLimits: { create: rate, publish: rate, other: rate } },
+    settings: { rateLimits: { ...defaultRateLimits, create: rate, publish: rate, other: rate } },
   });
   for (let index = 0; index < 5; index += 1) assert.is((await send("/healthz")).status, 200);
 });
@@ -127,6 +128,7 @@ landing("shows the configured bases", async () => {
 
 landing("says which limits are set", async () => {
   const rateLimits = {
+    ...defaultRateLimits,
     create: { count: 7, perMs: 60_000 },
     publish: { count: 8, perMs: 1_000 },
     other: { count: 9, perMs: 5_000 },

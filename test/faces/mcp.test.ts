@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { capabilities as everyCapability } from "../../core/capabilities/mod.ts";
 import { operationsOf } from "../../core/kernel/capability.ts";
 import type { Declared, Operation } from "../../core/kernel/operation.ts";
+import { defaultRateLimits } from "../../core/kernel/settings.ts";
 import { done, echo, jsonOf, owned, samples, serveSamples as serve } from "../support/mcp_samples.ts";
 
 const HINTS = ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"] as const;
@@ -157,7 +158,7 @@ tools("refuse hostile arguments by name", async () => {
 
 tools("are limited like every other face", async () => {
   const rate = { count: 1, perMs: 60_000 };
-  const { tool } = serve({ rateLimits: { create: rate, publish: rate, other: rate } });
+  const { tool } = serve({ rateLimits: { ...defaultRateLimits, create: rate, publish: rate, other: rate } });
   assert.is((await tool("echo_text", { text: "x" })).isError, undefined);
   const second = await tool("echo_text", { text: "x" });
   assert.match(second.text, /^rate_limited: Too many requests: at most 1 per minute; try again in \d+ s/);

@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { defaultRateLimits } from "../../core/kernel/settings.ts";
 import { openApp } from "../support/memory_app.ts";
 import { logText, memoryPorts } from "../support/memory_house.ts";
 
@@ -211,6 +212,7 @@ test("a star allows every origin, streams included", async () => {
 
 test("limits go by the address behind trusted proxies, and nobody can choose his own", async () => {
   const rateLimits = {
+    ...defaultRateLimits,
     create: { count: 2, perMs: 60_000 },
     publish: { count: 100, perMs: 1_000 },
     other: { count: 300, perMs: 60_000 },

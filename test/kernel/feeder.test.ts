@@ -2,6 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { QUEUED_MAX_BYTES } from "../../core/kernel/feeder.ts";
 import { EARLIEST, type Journal } from "../../core/ports/journal.ts";
+import { next } from "../../core/ports/uuid7.ts";
 import { notices, openFollowed, received } from "../support/followed.ts";
 
 const test = suite("kernel/feeder");
@@ -63,12 +64,83 @@ test("a reader with less than 1 MiB queued is left in peace", async () => {
   await followed.settle();
   slow.stall();
   for (let round = 0; round < 3; round += 1) await followed.publish([large("x", 300_000)]);
-  await followed.house.clock.advance(60_000);
+  await followed.house.clock.advance(29_000);
   assert.is(slow.end(), null);
   slow.resume();
   await followed.publish(["more"]);
   await followed.settle();
   assert.is(received(slow).length, 4);
+});
+
+test("a joined reader that does not drain for 30 s is closed, however little it holds", async () => {
+  const followed = await openFollowed();
+  const [stuck, other] = [followed.follow(), followed.follow()];
+  await followed.settle();
+  stuck.stall();
+  await followed.publish([large("x", 300_000)]);
+  await followed.house.clock.advance(60_000);
+  assert.is(stuck.end(), "aborted");
+  assert.is(other.end(), null);
+});
+
+test("a live reader is told where it stands, so that one cut before its first message comes back to it", async () => {
+  const followed = await openFollowed();
+  const [last] = await followed.publish(["before"]);
+  const sink = followed.follow();
+  await followed.settle();
+  assert.equal(sink.lines().slice(0, 2), ["open", `mark ${last}`]);
+});
+
+test("a cursor that is neither stored nor of lost history is answered by a reset and everything held", async () => {
+  const followed = await openFollowed();
+  const [first] = await followed.publish(["1"]);
+  await followed.house.clock.advance(1_000);
+  const [second] = await followed.publish(["2"]);
+  const foreign = next(first!);
+  assert.ok(foreign > first! && foreign < second!);
+  const sink = followed.follow(foreign);
+  await followed.settle();
+  assert.is(notices(sink)[0]?.[0], "reset");
+  assert.equal(received(sink), ["1", "2"]);
+});
+
+test("whoever has joined is told of messages that expired before they could be read", async () => {
+  const followed = await openFollowed();
+  const sink = followed.follow();
+  await followed.settle();
+  await followed.publish(["unheard"], { ttlMs: 500, knock: false });
+  await followed.house.clock.advance(600);
+  await followed.publish(["heard"]);
+  await followed.settle();
+  assert.equal(received(sink), ["heard"]);
+  assert.is(notices(sink).length, 1);
+  assert.is(notices(sink)[0]?.[0], "gap");
+});
+
+test("a gap is told once for each loss, and not to one who asked for everything", async () => {
+  const followed = await openFollowed();
+  const [first] = await followed.publish(["0"]);
+  await followed.publish(Array.from({ length: 450 }, (_, index) => String(index)));
+  await followed.publish(["short"], { ttlMs: 10 });
+  await followed.house.clock.advance(1_000);
+  const [all, one] = [followed.follow(EARLIEST), followed.follow(first!)];
+  await followed.settle();
+  assert.equal(notices(all), []);
+  assert.is(notices(one).length, 1);
+  assert.is(received(one).length, 450);
+});
+
+test("a payload that cannot be fetched now is delivered later, and nothing passes it", async () => {
+  const followed = await openFollowed();
+  const sink = followed.follow();
+  await followed.settle();
+  followed.failing.add("2");
+  await followed.publish(["1", "2", "3"]);
+  await followed.settle();
+  assert.not(received(sink).includes("3"));
+  followed.failing.clear();
+  await followed.house.clock.advance(1_000);
+  assert.equal(received(sink), ["1", "2", "3"]);
 });
 
 test("a single message above 1 MiB reaches a healthy reader, live and from the journal", async () => {

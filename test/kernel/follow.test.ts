@@ -12,7 +12,7 @@ const named = (count: number, prefix = "m") => Array.from({ length: count }, (_,
 
 test("a reader is greeted at once, before anything is read", async () => {
   const followed = await openFollowed();
-  assert.is(followed.follow().text(), "open\n");
+  assert.is(followed.follow().text(), `open\nmark ${EARLIEST}\n`);
 });
 
 test("a reader without a cursor gets what comes from now on, and nothing older", async () => {

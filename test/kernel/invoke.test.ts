@@ -5,9 +5,9 @@ import type { Context } from "../../core/kernel/context.ts";
 import { writeToken } from "../../core/kernel/credential.ts";
 import { uuid } from "../../core/kernel/fields.ts";
 import { type Call, createCorridor } from "../../core/kernel/invoke.ts";
-import { createLimiter } from "../../core/kernel/limit.ts";
 import { call, type Needs, type Operation } from "../../core/kernel/operation.ts";
 import type { Settings } from "../../core/kernel/settings.ts";
+import { defaultRateLimits } from "../../core/kernel/settings.ts";
 import { Fault, type FaultCode } from "../../core/ports/fault.ts";
 import { logText, memoryHouse } from "../support/memory_house.ts";
 
@@ -40,7 +40,7 @@ function operation(
 
 function open(settings: Partial<Settings> = {}) {
   const house = memoryHouse(settings);
-  const corridor = createCorridor(house, createLimiter(house.settings.rateLimits, house.clock));
+  const corridor = createCorridor(house);
   const reads = { count: 0 };
   function request(
     given: { token?: string; bearer?: string; thing?: unknown; address?: string; body?: Record<string, unknown> } = {},
@@ -174,13 +174,22 @@ test("the answer has the declared status and headers, unless the handler sets ot
 });
 
 const few = {
+  ...defaultRateLimits,
   create: { count: 3, perMs: 60_000 },
   publish: { count: 3, perMs: 1_000 },
   other: { count: 3, perMs: 60_000 },
+  refused: { count: 3, perMs: 60_000 },
 };
 
-test("failed identifications count against the address, so that guessing ends in 429", async () => {
+test("failed identifications count against the address, which is then refused before any look-up", async () => {
   const { house, corridor, reads, request, token } = open({ rateLimits: few });
+  const held = await token("publish");
+  let lookUps = 0;
+  const { get } = house.database.documents;
+  house.database.documents.get = (...of) => {
+    lookUps += 1;
+    return get(...of);
+  };
   for (let guess = 0; guess < 3; guess += 1) {
     const fault = await refusal(
       corridor(operation(owner), request({ token: writeToken("pub", house.ids.bytes(32)) })),
@@ -188,11 +197,15 @@ test("failed identifications count against the address, so that guessing ends in
     );
     assert.match(fault.headers.RateLimit ?? "", `r=${2 - guess}`);
   }
-  const fault = await refusal(corridor(operation(owner), request({ token: "pub_guess" })), "rate_limited");
+  const fault = await refusal(corridor(operation(owner), request({ token: held })), "rate_limited");
   assert.is(fault.headers["Retry-After"], "20");
+  assert.is(lookUps, 3);
   assert.is(reads.count, 0);
+  await corridor(operation("nobody"), request());
   await refusal(corridor(operation(owner), request({ address: "192.0.2.2" })), "unauthorized");
-  await corridor(operation(owner), request({ token: await token("publish") }));
+  await corridor(operation(owner), request({ token: held, address: "192.0.2.3" }));
+  await house.clock.advance(20_000);
+  await corridor(operation(owner), request({ token: held }));
 });
 
 test("a credential has a limit of its own, wherever it is used from", async () => {

@@ -67,6 +67,10 @@ test("inputs made from the schemas are taken or refused as they must be, by the 
   assert.ok(fuzz.counts.taken > 50 && fuzz.counts.refused > 50, JSON.stringify(fuzz.counts));
 });
 
+/** Closed without a word, refused as the caller's mistake, or as what no HTTP server does: 501 and 505 come from the runtime. */
+const isRefusal = (status: number | null) =>
+  status === null || (status >= 400 && status < 500) || status === 501 || status === 505;
+
 const head = (line: string, ...headers: string[]) => `${[line, "Host: localhost", ...headers].join("\r\n")}\r\n\r\n`;
 
 test("a declared body of 50 MB is 413 before a byte of it is sent", async () => {
@@ -80,14 +84,14 @@ test("a declared body of 50 MB is 413 before a byte of it is sent", async () => 
   }
 });
 
-test("a body of 50 MB that is sent all the same is 413 early, with its length and without", async () => {
+test("a body of 50 MB that is sent all the same is not taken to its end", async () => {
   const path = `/v1/channels/${scene.public.id}/publish`;
   const token = `X-Publish-Token: ${scene.public.publish_token}`;
-  const answer = await sendRaw(server.url, head(`POST ${path} HTTP/1.1`, token, "Content-Length: 50000000"), {
-    pour: 50_000_000,
-  });
-  assert.is(answer.status, 413, answer.text);
-  assert.ok(answer.sent < 40_000_000, `${answer.sent} bytes were taken`);
+  const raw = head(`POST ${path} HTTP/1.1`, token, "Content-Length: 50000000");
+  const { status, closed, sent, text } = await sendRaw(server.url, raw, { pour: 50_000_000 });
+  // A close with bytes unread resets the connection, and a reset may overtake the answer (RFC 9112, section 9.6).
+  assert.ok(status === 413 || (status === null && closed), text);
+  assert.ok(sent < 40_000_000, `${sent} bytes were taken`);
 });
 
 test("a body without the right to send it is refused unread", async () => {
@@ -117,7 +121,7 @@ const malformed: [name: string, bytes: string | Uint8Array][] = [
 for (const [name, bytes] of malformed) {
   test(`${name}: refused, the connection closed`, async () => {
     const { status, responses, text, closed } = await sendRaw(server.url, bytes, { silenceMs: 2_000 });
-    assert.ok(status === null || (status >= 400 && status < 500), `a ${status}: ${text.slice(0, 300)}`);
+    assert.ok(isRefusal(status), `a ${status}: ${text.slice(0, 300)}`);
     assert.ok(closed, `still open after ${text.slice(0, 300)}`);
     assert.ok(responses <= 1, text);
     assert.not.match(text, /\bat .+:\d+:\d+|node_modules|Error:/);
@@ -134,7 +138,7 @@ test("a length beside chunks smuggles no second request in", async () => {
   ]) {
     const raw = head("POST /v1/channels HTTP/1.1", "Content-Type: application/json", ...both) + body;
     const { status, responses, text } = await sendRaw(server.url, raw);
-    assert.ok(status === null || (status >= 400 && status < 500), text);
+    assert.ok(isRefusal(status), text);
     assert.ok(responses <= 1, `${both.join(", ")} got two answers:\n${text}`);
   }
 });
@@ -143,7 +147,7 @@ test("an encoding that is not chunked hides no body", async () => {
   for (const encoding of ["xchunked", "chunked, identity", "gzip"]) {
     const raw = `${head("POST /v1/channels HTTP/1.1", `Transfer-Encoding: ${encoding}`)}0\r\n\r\n${inner}`;
     const { status, responses, text } = await sendRaw(server.url, raw);
-    assert.ok(status === null || (status >= 400 && status < 502), text);
+    assert.ok(isRefusal(status), text);
     assert.ok(responses <= 1, `${encoding} got two answers:\n${text}`);
   }
 });
@@ -151,7 +155,7 @@ test("an encoding that is not chunked hides no body", async () => {
 test("methods that clients cannot send are refused", async () => {
   for (const method of ["BREW", "TRACE", "CONNECT", "get"]) {
     const { status, text } = await sendRaw(server.url, head(`${method} /healthz HTTP/1.1`, "Connection: close"));
-    assert.ok(status === null || (status >= 400 && status < 502 && status !== 500), `${method}: ${text.slice(0, 300)}`);
+    assert.ok(isRefusal(status), `${method}: ${text.slice(0, 300)}`);
   }
 });
 
@@ -168,14 +172,14 @@ test("odd targets and hosts are answered and break nothing", async () => {
   ];
   for (const target of targets) {
     const { status, text } = await sendRaw(server.url, head(`GET ${target} HTTP/1.1`, "Connection: close"));
-    assert.ok(status === null || (status >= 200 && status < 500), `${target.slice(0, 40)}: ${text.slice(0, 300)}`);
+    assert.ok(isRefusal(status) || status === 200, `${target.slice(0, 40)}: ${text.slice(0, 300)}`);
   }
   for (const host of ["", "a b", "[::1", "evil.example:99999", "user:pass@evil.example", "é", "a/b?c#d"]) {
     const { status, text } = await sendRaw(
       server.url,
       `GET /healthz HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
     );
-    assert.ok(status === null || (status >= 200 && status < 500), `Host: ${host}: ${text.slice(0, 300)}`);
+    assert.ok(isRefusal(status) || status === 200, `Host: ${host}: ${text.slice(0, 300)}`);
   }
 });
 

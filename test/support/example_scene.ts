@@ -4,7 +4,6 @@
  */
 import { credentialKinds } from "../../core/kernel/credential.ts";
 import { createCorridor } from "../../core/kernel/invoke.ts";
-import { createLimiter } from "../../core/kernel/limit.ts";
 import {
   type AnySchema,
   type CallOperation,
@@ -49,7 +48,7 @@ export async function exampleScene(): Promise<ExampleScene> {
   const settings = { internalToken: INTERNAL_TOKEN };
   const { client } = openApp({ ports, settings });
   const house = memoryHouse(settings, ports);
-  const corridor = createCorridor(house, createLimiter(null, house.clock));
+  const corridor = createCorridor(house);
   const bound = new Map<string, unknown>();
   /** Channel id → its tokens. */
   const tokens = new Map<unknown, Record<string, unknown>>();

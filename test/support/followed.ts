@@ -16,13 +16,16 @@ export const plainWire: Wire = {
   opening: encoder.encode("open\n"),
   heartbeat: encoder.encode("beat\n"),
   message: (id, json) => encoder.encode(`${id} ${json}\n`),
-  notice: (event, json) => encoder.encode(`${event} ${json}\n`),
+  mark: (id) => encoder.encode(`mark ${id}\n`),
+  notice: (event, json, _id) => encoder.encode(`${event} ${json}\n`),
 };
 
 export interface Followed {
   house: MemoryHouse;
   followers: Followers;
   counts: { reads: number; bounds: number; encodings: number };
+  /** Messages that cannot be encoded at present. */
+  failing: Set<string>;
   /** Appends messages and, unless told otherwise, knocks; returns their ids. */
   publish(messages: string[], how?: { ttlMs?: number | null; knock?: boolean }): Promise<string[]>;
   /** Follows from `after` (null: live only). */
@@ -72,7 +75,9 @@ export async function openFollowed(
   /** What a capability reads from the store when a follower wants only what comes from now on. */
   let lastId = EARLIEST;
 
+  const failing = new Set<string>();
   const message: Feed["message"] = async ({ data }) => {
+    if (failing.has(data)) throw new Error("the payload is away");
     counts.encodings += 1;
     return data;
   };
@@ -81,6 +86,7 @@ export async function openFollowed(
     house,
     followers,
     counts,
+    failing,
     knock,
     async publish(messages, { ttlMs = null, knock: aloud = true } = {}) {
       const entries = messages.map((data) => ({ data, ttlMs }));
@@ -98,9 +104,10 @@ export async function openFollowed(
       return ids;
     },
     follow(after = null, credential = null, sink = fakeSink()) {
+      const start = after === null ? "live" : after === EARLIEST ? "earliest" : "cursor";
       followers.follow(
         "test",
-        { realm: REALM, subject: SUBJECT, after: after ?? lastId, live: after === null, message },
+        { realm: REALM, subject: SUBJECT, after: after ?? lastId, start, message },
         { sink, credential },
       );
       return sink;

@@ -6,7 +6,6 @@ import { mcpRoutes } from "../../core/faces/mcp/mod.ts";
 import { createRouter } from "../../core/faces/router.ts";
 import { type Capability, operationsOf } from "../../core/kernel/capability.ts";
 import { createCorridor } from "../../core/kernel/invoke.ts";
-import { createLimiter } from "../../core/kernel/limit.ts";
 import { call, type Operation } from "../../core/kernel/operation.ts";
 import type { Settings } from "../../core/kernel/settings.ts";
 import { Fault } from "../../core/ports/fault.ts";
@@ -151,7 +150,7 @@ export async function jsonOf(response: Response): Promise<Loose> {
 /** Serves the operations over MCP. */
 export function serveSamples(changes: Partial<Settings> = {}, served: readonly Operation[] = operationsOf([samples])) {
   const house = memoryHouse(changes);
-  const corridor = createCorridor(house, createLimiter(house.settings.rateLimits, house.clock));
+  const corridor = createCorridor(house);
   const route = createRouter(mcpRoutes(served, corridor, house), house);
   const fetch = (url: string | URL, init?: RequestInit) => route(new Request(url, init), host);
   const send = (path: string, init?: RequestInit) => fetch(`${ORIGIN}${path}`, init);

@@ -5,6 +5,8 @@
 import type { House, Ports } from "../../core/kernel/context.ts";
 import { createCredentials } from "../../core/kernel/credential.ts";
 import { createKnocks } from "../../core/kernel/knock.ts";
+import { createLimiter } from "../../core/kernel/limit.ts";
+import { createOnce } from "../../core/kernel/once.ts";
 import type { Settings } from "../../core/kernel/settings.ts";
 import type { Database } from "../../core/ports/database.ts";
 import { type MemoryHub, memoryBus, memoryHub } from "../../core/ports/memory/bus.ts";
@@ -66,7 +68,8 @@ export function memoryHouse(changes: Partial<Settings> = {}, ports: MemoryPorts 
   const knocks = createKnocks(ports.bus, life.signal);
   const { database, ids, clock } = ports;
   const credentials = createCredentials({ database, ids, clock, knocks, salt: settings.tokenSecretSalt });
-  return { ...ports, settings, knocks, credentials, life };
+  const limiter = createLimiter(settings.rateLimits, clock);
+  return { ...ports, settings, knocks, credentials, limiter, once: createOnce(), life };
 }
 
 /** Everything that the house's log was told, as text. */

@@ -4,7 +4,7 @@ import type { Duty } from "../../kernel/duty.ts";
 import { knockOf } from "../../kernel/knock.ts";
 import type { Command } from "../../ports/database.ts";
 import { CHANNELS, fromDocument, grantsOf, REALM } from "./channel.ts";
-import { OBJECT_PREFIX } from "./message.ts";
+import { objectPrefix } from "./message.ts";
 
 const BATCH = 500;
 const HOUR_MS = 3_600_000;
@@ -32,6 +32,7 @@ const deleteObjects: Duty = {
     const deleted = await untilDone(signal, async () => {
       const gone: string[] = [];
       for (const key of await database.objectDeletions.due(OBJECT_GRACE_MS, BATCH)) {
+        if (signal.aborted) break;
         // One object that cannot be removed must not keep the others; it stays queued.
         const removed = await objects.remove(key).then(
           () => true,
@@ -53,7 +54,7 @@ const removeChannels: Duty = {
     const removed = await untilDone(signal, async () => {
       const subjects = await house.database.journal.idle(REALM, IDLE_MS, BATCH);
       let gone = 0;
-      for (const subject of subjects) if (!signal.aborted && (await removeChannel(house, subject))) gone += 1;
+      for (const subject of subjects) if (!signal.aborted && (await removeChannel(house, subject, signal))) gone += 1;
       return gone;
     });
     return { channels: removed };
@@ -61,7 +62,8 @@ const removeChannels: Duty = {
 };
 
 /** Closes the channel if nobody has published meanwhile, then removes rights, record and messages. False when it came back to life. */
-async function removeChannel({ database, credentials, bus, clock }: House, id: string): Promise<boolean> {
+async function removeChannel(house: House, id: string, signal: AbortSignal): Promise<boolean> {
+  const { database, credentials, bus, clock } = house;
   const document = await database.documents.get(REALM, CHANNELS, id);
   const [bounds] = await database.journal.bounds(REALM, [id]);
   if (bounds?.state === "open") {
@@ -74,7 +76,7 @@ async function removeChannel({ database, credentials, bus, clock }: House, id: s
     if (!(await database.commit(unit)).committed) return false;
     bus.knock([knockOf.journal(REALM, id)]);
   }
-  for (;;) {
+  while (!signal.aborted) {
     const grants = await database.documents.list(REALM, grantsOf(id), "", BATCH);
     if (grants.length === 0) break;
     await database.commit(
@@ -84,27 +86,29 @@ async function removeChannel({ database, credentials, bus, clock }: House, id: s
       ]),
     );
   }
+  if (signal.aborted) return false;
   if (document !== null) {
     await database.commit([
       credentials.revocation(fromDocument(document).publishCredential),
       { op: "document.remove", realm: REALM, collection: CHANNELS, id },
     ]);
   }
-  while (!(await database.journal.remove(REALM, id, BATCH)));
-  return true;
+  while (!signal.aborted) if (await database.journal.remove(REALM, id, BATCH)) return true;
+  return false;
 }
 
 const removeOrphans: Duty = {
   name: "channels.remove_orphans",
   everyMs: HOUR_MS,
-  async run({ database, objects, clock }, signal) {
+  async run(house, signal) {
+    const { database, objects } = house;
+    const prefix = await objectPrefix(house);
+    const oldest = (await storeNow(objects, prefix)) - ORPHAN_MS;
     let orphans = 0;
-    let after = OBJECT_PREFIX;
+    let after = "";
     while (!signal.aborted) {
-      const listed = await objects.list(OBJECT_PREFIX, after, BATCH);
-      const old = listed
-        .filter((object) => clock.now().getTime() - object.modifiedAt.getTime() > ORPHAN_MS)
-        .map((object) => object.key);
+      const listed = await objects.list(prefix, after, BATCH);
+      const old = listed.filter((object) => object.modifiedAt.getTime() < oldest).map((object) => object.key);
       const kept = new Set(old.length === 0 ? [] : await database.journal.referenced(old));
       for (const key of old.filter((candidate) => !kept.has(candidate))) {
         await objects.remove(key);
@@ -117,6 +121,15 @@ const removeOrphans: Duty = {
     return { orphans };
   },
 };
+
+/** The object store's own clock: ages by this process's clock could make a fresh object look old. */
+async function storeNow(objects: House["objects"], prefix: string): Promise<number> {
+  const key = `${prefix}clock`;
+  await objects.put(key, new Uint8Array());
+  const probe = await objects.head(key);
+  await objects.remove(key);
+  return probe?.modifiedAt.getTime() ?? 0;
+}
 
 /** Repeats a batch until one finds nothing more to do; returns the sum. */
 async function untilDone(signal: AbortSignal, batch: () => Promise<number>): Promise<number> {

@@ -19,8 +19,10 @@ export interface NewMessage {
   ttlSeconds: number;
 }
 
-/** Prefix of payload objects; the hour in it lets orphans be found by listing. */
-export const OBJECT_PREFIX = "m/";
+/** Prefix of this installation's payload objects: several may share a bucket or a directory. */
+export async function objectPrefix({ database }: Pick<Context, "database">): Promise<string> {
+  return `m/${await database.installation()}/`;
+}
 
 export const METADATA_MAX_BYTES = 16_384;
 
@@ -97,20 +99,30 @@ function asText(bytes: Uint8Array): string | null {
 
 async function store(bytes: Uint8Array, context: Context): Promise<Blob> {
   const hour = context.clock.now().toISOString().slice(0, 13).replace(/\D/g, "");
-  const key = `${OBJECT_PREFIX}${hour}/${toHex(context.ids.bytes(16))}`;
+  const prefix = await context.once("channels/prefix", () => objectPrefix(context));
+  const key = `${prefix}${hour}/${toHex(context.ids.bytes(16))}`;
   const sha256 = await sumOf(bytes);
   await context.objects.put(key, bytes);
   return { key, size: bytes.length, sha256 };
 }
 
-/** JSON text of the message, on one line. Never rejects: a payload that cannot be read is named in `payload_error`. */
-export async function toJson(entry: Entry, context: Pick<Context, "objects" | "log">): Promise<string> {
+type Reading = Pick<Context, "objects" | "log" | "once">;
+
+/**
+ * JSON text of the message, on one line. A payload that is gone or damaged is named in `payload_error`; one that cannot be fetched now makes it
+ * reject with `unavailable`, since it is not lost.
+ */
+export async function toJson(entry: Entry, context: Reading): Promise<string> {
   const expires = entry.expiresAt === null ? "null" : `"${entry.expiresAt.toISOString()}"`;
-  const inside = entry.blob === null ? entry.data.slice(1, -1) : await fetched(entry.data, entry.blob, context);
+  const { data, blob } = entry;
+  const inside =
+    blob === null
+      ? data.slice(1, -1)
+      : await context.once(`channels/payload/${blob.key}`, () => fetched(data, blob, context));
   return `{"id":"${entry.id}",${inside},"created_at":"${entry.createdAt.toISOString()}","expires_at":${expires}}`;
 }
 
-async function fetched(data: string, blob: Blob, context: Pick<Context, "objects" | "log">): Promise<string> {
+async function fetched(data: string, blob: Blob, context: Reading): Promise<string> {
   const { form, metadata } = JSON.parse(data) as { form: Form; metadata: Json };
   const about = `"metadata":${JSON.stringify(metadata)}`;
   const bytes = await load(blob, context);
@@ -123,20 +135,24 @@ async function fetched(data: string, blob: Blob, context: Pick<Context, "objects
   return `"payload":${form === "json" ? text : JSON.stringify(text)},${about}`;
 }
 
-/** The object's bytes, or what is wrong with them. */
-async function load(
-  blob: Blob,
-  context: Pick<Context, "objects" | "log">,
-): Promise<Uint8Array | "missing" | "corrupt"> {
+/** The object's bytes, or what is wrong with them for good. */
+async function load(blob: Blob, { objects }: Reading): Promise<Uint8Array | "missing" | "corrupt"> {
+  let bytes: Uint8Array;
   try {
-    const stream = await context.objects.get(blob.key);
+    const stream = await objects.get(blob.key);
     if (stream === null) return "missing";
-    const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-    return bytes.length === blob.size && (await sumOf(bytes)) === blob.sha256 ? bytes : "corrupt";
-  } catch (error) {
-    context.log.write("warn", "payload_read_failed", { key: blob.key, error: String(error) });
-    return "missing";
+    bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  } catch (cause) {
+    throw new Fault("unavailable", "A payload cannot be fetched from the object store now; try again", { cause });
   }
+  return bytes.length === blob.size && (await sumOf(bytes)) === blob.sha256 ? bytes : "corrupt";
+}
+
+/** What an idempotency key was used for: equal for messages that were sent alike. */
+export async function fingerprint({ payload, metadata, ttlSeconds }: NewMessage): Promise<string> {
+  const { form, bytes } = read(payload);
+  const about = encoder.encode(`${form} ${ttlSeconds} ${JSON.stringify(metadata)} ${await sumOf(bytes)}`);
+  return await sumOf(about);
 }
 
 async function sumOf(bytes: Uint8Array): Promise<string> {

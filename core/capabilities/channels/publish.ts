@@ -1,11 +1,13 @@
 /** Publishing: the message is on disk, payload object included, before the answer is sent. */
 import * as v from "valibot";
+import { quote } from "../../kernel/fields.ts";
 import { notFound } from "../../kernel/invoke.ts";
 import { knockOf } from "../../kernel/knock.ts";
 import { call } from "../../kernel/operation.ts";
+import { Fault } from "../../ports/fault.ts";
 import type { Json, JsonObject } from "../../ports/json.ts";
 import { channelId, REALM, ttlSeconds } from "./channel.ts";
-import { toEntry } from "./message.ts";
+import { fingerprint, type NewMessage, toEntry } from "./message.ts";
 
 const payload = v.pipe(
   v.custom<Json | Uint8Array>((value) => value !== undefined, "is missing; send text or any JSON value"),
@@ -13,8 +15,21 @@ const payload = v.pipe(
 );
 
 const metadata = v.pipe(
-  v.record(v.string(), v.unknown()),
+  v.custom<JsonObject>(isObject, (issue) => `is ${quote(issue.input)}; send an object`),
+  v.metadata({ type: "object" }),
   v.description("A JSON object that travels with the payload, at most 16384 characters"),
+);
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+}
+
+const idempotencyKey = v.pipe(
+  v.string(),
+  v.regex(/^[\x21-\x7e]{1,255}$/, "is no key; send 1 to 255 visible ASCII characters"),
+  v.description(
+    "Makes a retry safe: the same key with the same message within 48 h stores one message and answers its id again",
+  ),
 );
 
 export const publish = call({
@@ -30,7 +45,9 @@ export const publish = call({
     payload,
     metadata: v.optional(metadata),
     ttl_seconds: v.optional(ttlSeconds),
+    idempotency_key: v.optional(idempotencyKey),
   }),
+  headers: { idempotency_key: "Idempotency-Key" },
   body: {
     raw: "payload",
     // JSON may need an escape for every other character, and metadata travels beside the payload.
@@ -38,7 +55,7 @@ export const publish = call({
   },
   status: 201,
   output: v.object({ id: v.string(), created_at: v.string(), expires_at: v.string() }),
-  faults: ["not_found", "too_large", "unavailable"],
+  faults: ["not_found", "too_large", "idempotency_mismatch", "unavailable"],
   examples: [
     {
       input: {
@@ -55,29 +72,33 @@ export const publish = call({
     },
   ],
   async handle(context, input) {
-    const { database, bus, objects } = context;
+    const { database, bus, objects, clock } = context;
     const subject = input.channel_id;
-    const entry = await toEntry(
-      {
-        payload: input.payload,
-        metadata: (input.metadata as JsonObject | undefined) ?? null,
-        ttlSeconds: input.ttl_seconds ?? (context.principal!.facts.default_ttl_seconds as number),
-      },
-      context,
-    );
+    const began = clock.elapsed();
+    const message: NewMessage = {
+      payload: input.payload,
+      metadata: input.metadata ?? null,
+      ttlSeconds: input.ttl_seconds ?? (context.principal!.facts.default_ttl_seconds as number),
+    };
+    const entry = await toEntry(message, context);
+    if (clock.elapsed() - began > PUT_MOST_MS) {
+      throw new Fault("unavailable", "Cannot publish: storing the payload took too long; try again");
+    }
     const appended = await database.journal.append({
       op: "journal.append",
       realm: REALM,
       subject,
       entries: [entry],
       ifOpen: true,
+      ...(await keyOf(message, input.idempotency_key)),
     });
-    if (appended.status !== "appended") {
-      // Certainly not stored, so nobody will ever refer to the object.
-      if (entry.blob != null) await objects.remove(entry.blob.key).catch(() => undefined);
-      throw notFound("channel", subject);
-    }
-    bus.knock([knockOf.journal(REALM, subject)]);
+    // Not stored for certain, so nobody will ever refer to the object.
+    if (appended.status !== "appended" && entry.blob != null)
+      await objects.remove(entry.blob.key).catch(() => undefined);
+    if (appended.status === "closed") throw notFound("channel", subject);
+    if (appended.status === "mismatch") throw reused(input.idempotency_key!);
+    if (appended.status === "appended") bus.knock([knockOf.journal(REALM, subject)]);
+    else context.reply({ headers: { "Idempotency-Replayed": "true" } });
     const [stored] = appended.entries;
     return {
       id: stored!.id,
@@ -86,3 +107,18 @@ export const publish = call({
     };
   },
 });
+
+/** A process that was stopped for long between its put and its commit must not refer to an object that was swept meanwhile. */
+const PUT_MOST_MS = 600_000;
+
+async function keyOf(message: NewMessage, key: string | undefined) {
+  return key === undefined ? {} : { key, fingerprint: await fingerprint(message) };
+}
+
+function reused(key: string): Fault {
+  return new Fault(
+    "idempotency_mismatch",
+    `The Idempotency-Key ${quote(key)} was used for another message in this channel; send a new key for a new message`,
+    { details: { field: "idempotency_key" } },
+  );
+}

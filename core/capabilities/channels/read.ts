@@ -1,10 +1,11 @@
 /** Reading a channel: one read, offered as a stream, as an internal route for other services, and as an MCP tool. */
 import * as v from "valibot";
 import type { Context } from "../../kernel/context.ts";
+import { gapBefore, isForeign } from "../../kernel/cursor.ts";
 import { uuid, whole } from "../../kernel/fields.ts";
 import { missingCredential, notFound } from "../../kernel/invoke.ts";
 import { call, feed } from "../../kernel/operation.ts";
-import { EARLIEST } from "../../ports/journal.ts";
+import { EARLIEST, type Entry } from "../../ports/journal.ts";
 import { channelId, loadChannel, REALM, visibility } from "./channel.ts";
 import { messageSchema, toJson } from "./message.ts";
 
@@ -26,6 +27,19 @@ const pageOutput = v.object({
     v.nullable(v.string()),
     v.description("Send it as after_message_id to read on; null while the channel has had no message"),
   ),
+  notice: v.optional(
+    v.pipe(
+      v.object({
+        event: v.picklist(["gap", "reset"]),
+        after: v.string(),
+        lost_through: v.optional(v.string()),
+        earliest: v.optional(v.nullable(v.string())),
+      }),
+      v.description(
+        "gap: messages after your cursor have expired, the oldest held is earliest. reset: your cursor is not of this channel, so everything held follows",
+      ),
+    ),
+  ),
 });
 
 const pageExample = {
@@ -39,7 +53,7 @@ const pageExample = {
 export const follow = feed({
   summary: "Follow a channel as Server-Sent Events.",
   details:
-    "Sends what is published from now on; with Last-Event-ID (or after) everything unexpired after that message first; with from=earliest everything held. Each event has the message's id, the name `message` and the message as JSON. A comment comes every 15 s. The stream ends when the channel is deleted or the grant ends.",
+    "Sends what is published from now on; with Last-Event-ID (or after) everything unexpired after that message first; with from=earliest everything held. Each event has the message's id, the name `message` and the message as JSON. An event `gap` tells that messages after your cursor have expired, `reset` that it is not of this channel. A comment comes every 15 s. The stream ends when the channel is deleted or the grant ends.",
   http: ["GET /channel/v1/:visibility{public|private}/:channel_id", "GET /v1/:visibility{public|private}/:channel_id"],
   needs: readable,
   limit: "other",
@@ -56,10 +70,12 @@ export const follow = feed({
   async handle(context, input) {
     await readableChannel(context, input.channel_id, input.visibility);
     const subject = input.channel_id;
-    const asked = input.last_event_id ?? input.after ?? (input.from === "earliest" ? EARLIEST : undefined);
-    const [bounds] = asked === undefined ? await context.database.journal.bounds(REALM, [subject]) : [];
-    const after = asked ?? bounds?.lastId ?? EARLIEST;
-    return { realm: REALM, subject, after, live: asked === undefined, message: (entry) => toJson(entry, context) };
+    const feed = { realm: REALM, subject, message: (entry: Entry) => toJson(entry, context) };
+    const cursor = input.last_event_id ?? input.after;
+    if (cursor !== undefined) return { ...feed, after: cursor, start: "cursor" };
+    if (input.from === "earliest") return { ...feed, after: EARLIEST, start: "earliest" };
+    const [bounds] = await context.database.journal.bounds(REALM, [subject]);
+    return { ...feed, after: bounds?.lastId ?? EARLIEST, start: "live" };
   },
 });
 
@@ -113,22 +129,25 @@ async function readPage(
   context: Context,
   input: { channel_id: string; after_message_id?: string | undefined; limit: number },
 ) {
-  const { entries, bounds } = await context.database.journal.read(
-    REALM,
-    input.channel_id,
-    input.after_message_id ?? EARLIEST,
-    input.limit,
-  );
-  if (bounds.state !== "open") throw notFound("channel", input.channel_id);
+  const { journal } = context.database;
+  const asked = input.after_message_id ?? EARLIEST;
+  const at = { realm: REALM, subject: input.channel_id, after: asked };
+  let page = await journal.read(REALM, input.channel_id, asked, input.limit);
+  if (page.bounds.state !== "open") throw notFound("channel", input.channel_id);
+  let notice = input.after_message_id === undefined ? null : gapBefore(page, asked);
+  if (await isForeign(journal, at, page.bounds)) {
+    notice = { event: "reset", after: asked };
+    page = await journal.read(REALM, input.channel_id, EARLIEST, input.limit);
+  }
   const messages = [];
   let characters = 0;
-  let next = input.after_message_id ?? null;
-  for (const entry of entries) {
+  let next = notice?.event === "reset" ? null : (input.after_message_id ?? null);
+  for (const entry of page.entries) {
     const text = await toJson(entry, context);
     characters += text.length;
     if (messages.length > 0 && characters > PAGE_CHARACTERS) break;
     messages.push(JSON.parse(text));
     next = entry.id;
   }
-  return { messages, next_cursor: next };
+  return { messages, next_cursor: next, ...(notice === null ? {} : { notice }) };
 }

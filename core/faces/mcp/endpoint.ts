@@ -3,6 +3,8 @@
  * The answer waits as long as the tool takes.
  */
 import { ErrorCode } from "@modelcontextprotocol/sdk/types.js";
+import { addressKey } from "../../kernel/address.ts";
+import type { House } from "../../kernel/context.ts";
 import { quote } from "../../kernel/fields.ts";
 import type { Settings } from "../../kernel/settings.ts";
 import { Fault } from "../../ports/fault.ts";
@@ -13,13 +15,15 @@ import { protocolVersions } from "./about.ts";
 import type { Dialogue } from "./dialogue.ts";
 import { type Failure, failure, receive } from "./message.ts";
 
-export function createEndpoint(dialogue: Dialogue, settings: Settings): (exchange: Exchange) => Promise<Response> {
+export function createEndpoint(dialogue: Dialogue, house: House): (exchange: Exchange) => Promise<Response> {
+  const { settings, limiter } = house;
   // JSON may need an escape for every other character of a payload; the rest is for what stands around it.
   const most = 2 * settings.payloadMaxBytes + 131_072;
 
   return async (exchange) => {
     const { request, requestId, address, origin } = exchange;
     refuseForeignOrigin(exchange, settings);
+    limiter.take("mcp", addressKey(address));
     const received = receive(await readBody(request, most));
     if (received.kind === "refused") return refusal(received.failure);
     const id = received.kind === "request" ? received.request.id : null;

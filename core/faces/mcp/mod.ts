@@ -12,7 +12,7 @@ import { createRegistry } from "./registry.ts";
 export function mcpRoutes(operations: readonly Operation[], corridor: Corridor, house: House): Route[] {
   const { settings } = house;
   const registry = createRegistry(operations, corridor, house);
-  const serve = createEndpoint(createDialogue(registry, settings.version), settings);
+  const serve = createEndpoint(createDialogue(registry, settings.version), house);
   return [
     { method: "POST", path: "/mcp", app: "mcp", serve },
     { method: "POST", path: "/sse", app: "mcp", serve },

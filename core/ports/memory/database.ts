@@ -9,11 +9,16 @@ import { memoryJournal } from "./journal.ts";
 import { memoryLeases } from "./leases.ts";
 import { memoryObjectDeletions } from "./object_deletions.ts";
 
-/** An empty database whose times are the clock's. Several imitated processes share one by sharing the value. */
-export function memoryDatabase(clock: Clock): Database {
+/** An empty database whose times are the clock's. Several imitated processes share one by sharing the value; two databases have two names. */
+export function memoryDatabase(clock: Clock, name = "0".repeat(32)): Database {
   const objectDeletions = memoryObjectDeletions(clock);
   const { documents, apply: applyDocument } = memoryDocuments(clock);
-  const { journal, apply: applyJournal } = memoryJournal({ clock, ids: memoryIds(), dropped: objectDeletions.add });
+  const { journal, apply: applyJournal } = memoryJournal({
+    clock,
+    ids: memoryIds(),
+    dropped: objectDeletions.add,
+    waits: objectDeletions.has,
+  });
   let closed = false;
 
   function apply(command: Command, undo: (() => void)[]): Outcome {
@@ -44,6 +49,7 @@ export function memoryDatabase(clock: Clock): Database {
       return { committed: true, outcomes };
     },
     lease: memoryLeases(clock),
+    installation: async () => name,
     async ready() {
       if (closed) return { ready: false, schema: null, reason: "The database has been closed." };
       return { ready: true, schema: "memory" };

@@ -35,7 +35,12 @@ export interface MemoryJournal {
 }
 
 /** An empty journal; `dropped` is told the object key of every blob whose entry goes. */
-export function memoryJournal(ports: { clock: Clock; ids: Ids; dropped: (key: string) => void }): MemoryJournal {
+export function memoryJournal(ports: {
+  clock: Clock;
+  ids: Ids;
+  dropped: (key: string) => void;
+  waits: (key: string) => boolean;
+}): MemoryJournal {
   const subjects = new Map<string, Subject>();
   const now = () => ports.clock.now().getTime();
   const noise = () => ports.ids.bytes(10);
@@ -121,10 +126,13 @@ export function memoryJournal(ports: { clock: Clock; ids: Ids; dropped: (key: st
       for (const key of dropFrom(found, found.entries.slice(0, limit))) ports.dropped(key);
       return found.entries.length === 0 && subjects.delete(nameOf(realm, subject));
     },
+    async holds(realm, subject, id) {
+      return find(realm, subject)?.entries.some((entry) => entry.id === id) ?? false;
+    },
     async referenced(keys) {
       const entries = [...subjects.values()].flatMap((subject) => subject.entries);
       const held = new Set(entries.map(({ blob }) => blob?.key));
-      return [...new Set(keys)].filter((key) => held.has(key));
+      return [...new Set(keys)].filter((key) => held.has(key) || ports.waits(key));
     },
   };
 

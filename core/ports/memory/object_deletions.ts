@@ -7,6 +7,7 @@ import type { ObjectDeletions } from "../database.ts";
 export interface MemoryObjectDeletions extends ObjectDeletions {
   /** Queues a key as of now; one that is queued already keeps its place. */
   add(key: string): void;
+  has(key: string): boolean;
 }
 
 /** An empty queue. */
@@ -16,6 +17,7 @@ export function memoryObjectDeletions(clock: Clock): MemoryObjectDeletions {
     add(key) {
       if (!queued.has(key)) queued.set(key, clock.now().getTime());
     },
+    has: (key) => queued.has(key),
     async due(graceMs, limit) {
       const latest = clock.now().getTime() - graceMs;
       return [...queued]
