@@ -2,11 +2,11 @@
  * From configuration to a server that listens, and back down again: the same order on every runtime. It listens only once it is usable, and stops in
  * the reverse order. Each runtime gives only its own `listen`.
  */
-import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { type App, type AppName, createApp, type Settings } from "../core/mod.ts";
+import { type App, type AppName, createApp, type Ports, type Settings } from "../core/mod.ts";
 import type { Log } from "../core/ports/log.ts";
 import type { Objects } from "../core/ports/objects.ts";
 import { banner } from "./banner.ts";
@@ -14,6 +14,8 @@ import { type Config, ConfigError, readConfig } from "./config.ts";
 import { openDisk } from "./disk.ts";
 import { openMinio } from "./minio.ts";
 import { openStorage, type Storage } from "./postgres/storage.ts";
+import { sharedProbe } from "./probe.ts";
+import { keptSalt } from "./salt.ts";
 import { jsonLog, systemClock, systemIds } from "./system.ts";
 
 export interface Listener {
@@ -86,12 +88,13 @@ export async function startServer(config: Config, at: { listen: Listen; write(li
     opened.push(storage.close);
     const objects = await openObjects(config, log);
     const app = createApp(portsOf(storage, objects, log), await settingsOf(config, log));
-    opened.push(app.stop);
+    const listeners: Listener[] = [];
+    opened.push(() => closeInTime(app, { listeners, log, ms: CLOSE_MS }));
     app.start();
     const ports = new Map<AppName, number>();
     for (const { port, apps } of config.listeners) {
       const listener = await at.listen(app, { host: config.host, port, apps });
-      opened.push(() => closeInTime(app, listener));
+      listeners.push(listener);
       for (const name of apps) ports.set(name, listener.port);
     }
     return { ports, stop };
@@ -101,17 +104,35 @@ export async function startServer(config: Config, at: { listen: Listen; write(li
   }
 }
 
-function portsOf(storage: Storage, objects: Objects, log: Log) {
-  return { database: storage.database, bus: storage.bus, objects, clock: systemClock, ids: systemIds, log };
+/** The ports of a server. Anybody may ask for readiness at any rate, so what the stores answer is shared for a while. */
+export function portsOf(storage: Pick<Storage, "database" | "bus">, objects: Objects, log: Log): Ports {
+  const { database, bus } = storage;
+  return {
+    database: { ...database, ready: sharedProbe(() => database.ready(), systemClock) },
+    bus,
+    objects: { ...objects, ready: sharedProbe(() => objects.ready(), systemClock) },
+    clock: systemClock,
+    ids: systemIds,
+    log,
+  };
 }
 
-/** New connections are refused, streams end, and what is under way gets a while to finish. */
-async function closeInTime(app: App, listener: Listener): Promise<void> {
-  const closed = listener.close();
-  await app.stop();
-  const deadline = new AbortController();
-  await Promise.race([closed, systemClock.sleep(CLOSE_MS, deadline.signal)]);
-  deadline.abort();
+/** New connections are refused, streams and duties end, and what is under way gets a while to finish: `ms` for all of it. */
+export async function closeInTime(
+  app: Pick<App, "stop">,
+  { listeners, log, ms }: { listeners: readonly Listener[]; log: Log; ms: number },
+): Promise<void> {
+  const ends = Promise.allSettled([...listeners.map((listener) => listener.close()), app.stop()]);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  // Not the clock's sleep, which would let the process end before the database is closed.
+  const late = new Promise<"late">((resolve) => {
+    timer = setTimeout(() => resolve("late"), ms);
+  });
+  const outcome = await Promise.race([ends, late]);
+  clearTimeout(timer);
+  if (outcome === "late") return log.write("warn", "stop_cut_short", { after_ms: ms });
+  for (const end of outcome)
+    if (end.status === "rejected") log.write("error", "stop_failed", { error: String(end.reason) });
 }
 
 async function openObjects(config: Config, log: Log): Promise<Objects> {
@@ -138,7 +159,7 @@ async function settingsOf(config: Config, log: Log): Promise<Settings> {
   };
 }
 
-/** The configured salt, or on the embedded default 32 random bytes kept in the data directory. */
+/** The configured salt, which a database of one's own requires; else the one of the data directory, whose lock the embedded database holds. */
 async function saltOf(config: Config, log: Log): Promise<Uint8Array<ArrayBuffer>> {
   if (config.tokenSecretSalt !== null) {
     if (config.tokenSecretSalt.length < 16)
@@ -147,15 +168,7 @@ async function saltOf(config: Config, log: Log): Promise<Uint8Array<ArrayBuffer>
       });
     return new TextEncoder().encode(config.tokenSecretSalt);
   }
-  const file = join(config.dataDir, "token_secret_salt");
-  const kept = await readFile(file).catch(() => null);
-  if (kept !== null && kept.length === 32) return new Uint8Array(kept);
-  const made = systemIds.bytes(32);
-  await mkdir(config.dataDir, { recursive: true });
-  await writeFile(`${file}.new`, made, { mode: 0o600, flush: true });
-  await chmod(`${file}.new`, 0o600);
-  await rename(`${file}.new`, file);
-  return made;
+  return await keptSalt(config.dataDir);
 }
 
 /** The first signal stops in order; one that follows within a second is the same Ctrl-C seen twice; a later one does not wait any more. */

@@ -34,6 +34,9 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
+/** In the place of a secret. */
+const HIDDEN = "[hidden]";
+
 type Environment = { readonly [name: string]: string | undefined };
 
 const whole = (least: number, most: number, initial: string) =>
@@ -78,6 +81,12 @@ const apps = v.pipe(
 );
 const plain = v.optional(v.string());
 
+/** Whether the driver's parser takes a URL of its kind, blanks and an empty host included; on Deno the words of its refusal hold the whole URL. */
+function isReadableUrl(text: string): boolean {
+  if (!/^postgres(ql)?:/.test(text)) return true;
+  return [text, encodeURI(text)].some((form) => URL.canParse(form.replace("@/", "@host/")));
+}
+
 /** Every variable we read, in the order of `.env.example`. */
 export const variables = {
   PORT: v.optional(
@@ -96,7 +105,11 @@ export const variables = {
   PORT_CONNECTIONS: port,
   DATA_DIR: v.optional(v.string(), "./data"),
   DATABASE_URL: v.optional(
-    v.pipe(v.string(), v.regex(/^postgres(ql)?:\/\//, "a URL such as postgres://user:password@host:5432/database")),
+    v.pipe(
+      v.string(),
+      v.regex(/^postgres(ql)?:\/\//, "a URL such as postgres://user:password@host:5432/database"),
+      v.check(isReadableUrl, "a URL with the special characters of user and password percent-encoded (%40 for @)"),
+    ),
   ),
   PGHOST: plain,
   AUTO_MIGRATE: oneOf(["true", "false"], "true"),
@@ -148,7 +161,7 @@ export function readConfig(environment: Environment, version: string): Config {
   if (!parsed.success) {
     for (const issue of parsed.issues) {
       const name = v.getDotPath(issue)?.split(".")[0] ?? "?";
-      problems.push(`${name} is ${JSON.stringify(withoutPassword(given[name]!))}; give ${issue.message}`);
+      problems.push(`${name} is ${shown(name, given[name]!)}; give ${issue.message}`);
     }
   }
   const output = parsed.success ? parsed.output : null;
@@ -157,9 +170,19 @@ export function readConfig(environment: Environment, version: string): Config {
   return toConfig(output, version);
 }
 
-/** `postgres://user:[hidden]@host`, also where the rest of the URL is wrong: the words of an error end up in logs. */
-function withoutPassword(value: string): string {
-  return value.replace(/:(?!\/\/).*@/, ":[hidden]@");
+/** Shown by no error, right or wrong. */
+const secrets: ReadonlySet<string> = new Set(["TOKEN_SECRET_SALT", "INTERNAL_TOKEN", "S3_ACCESS_KEY", "S3_SECRET_KEY"]);
+
+/** A value as an error may show it, for the words of an error end up in logs. */
+function shown(name: string, value: string): string {
+  if (secrets.has(name)) return HIDDEN;
+  if (name !== "DATABASE_URL") return JSON.stringify(value.replace(/:(?!\/\/).*@/s, `:${HIDDEN}@`));
+  // Only what is understood: a password may also stand in a query, in `password=…`, or where its @ is forgotten.
+  const parts = /^([\w+.-]+:\/\/)(?:([^:@/?#]*)(:.*)?@)?([^:@/?#]*(?::\d+)?(?:\/[^?#@]*)?)([?#].*)?$/s.exec(value);
+  if (parts === null) return HIDDEN;
+  const [, scheme, user, password, place, query] = parts;
+  const login = user === undefined ? "" : `${user}${password === undefined ? "" : `:${HIDDEN}`}@`;
+  return JSON.stringify(`${scheme}${login}${place}${query === undefined ? "" : `?${HIDDEN}`}`);
 }
 
 type Values = v.InferOutput<v.ObjectSchema<typeof variables, undefined>>;

@@ -254,7 +254,8 @@ function settler(root: string): (from: string, to: string) => Promise<void> {
   };
 }
 
-async function syncDirectory(path: string): Promise<string> {
+/** Makes the names in a directory durable; returns what tells it from another at the same path. */
+export async function syncDirectory(path: string): Promise<string> {
   const directory = await open(path, "r");
   try {
     const { dev, ino, birthtimeMs } = await directory.stat();

@@ -5,6 +5,10 @@ import { getRequestListener } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Host, Sink } from "../core/mod.ts";
 import { boot, isEntry, type Listen } from "./boot.ts";
+import { socketSink } from "./node_sink.ts";
+
+/** Stands in for the Host header that a health check by HTTP/1.0 leaves out. */
+const NO_HOST = "localhost";
 
 /** Serves the app; long answers are written to Node's own response, without a Web stream between. */
 export const listenOnNode: Listen = async (app, { host, port, apps }) => {
@@ -26,19 +30,30 @@ export const listenOnNode: Listen = async (app, { host, port, apps }) => {
     const response = await app.fetch(request, local);
     const serve = streams.get(response);
     if (serve === undefined) return response;
-    outgoing.writeHead(response.status, [...response.headers].flat());
-    outgoing.flushHeaders();
+    if (!outgoing.destroyed) {
+      outgoing.writeHead(response.status, [...response.headers].flat());
+      outgoing.flushHeaders();
+    }
     serve(socketSink(outgoing));
     return RESPONSE_ALREADY_SENT;
   }
 
-  const listener = getRequestListener((request, env) => {
-    const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
-    open.add(outgoing);
-    outgoing.once("close", () => open.delete(outgoing));
-    return answer(request, incoming, outgoing);
+  const listener = getRequestListener(
+    (request, env) => {
+      const { incoming, outgoing } = env as { incoming: IncomingMessage; outgoing: ServerResponse };
+      open.add(outgoing);
+      outgoing.once("close", () => open.delete(outgoing));
+      closeWithConnection(incoming, outgoing);
+      return answer(request, incoming, outgoing);
+    },
+    { hostname: NO_HOST },
+  );
+  const limits = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 65_000 };
+  const server = createServer(limits, (incoming, outgoing) => {
+    // The server as a whole (RFC 9110, section 9.3.7), which no URL names: a path that every listener has speaks for it.
+    if (incoming.method === "OPTIONS" && incoming.url === "*") incoming.url = "/healthz";
+    void listener(incoming, outgoing);
   });
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 65_000 }, listener);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, resolve);
@@ -50,34 +65,18 @@ export const listenOnNode: Listen = async (app, { host, port, apps }) => {
   };
 };
 
-function socketSink(outgoing: ServerResponse): Sink {
-  const over = new AbortController();
-  outgoing.once("close", () => over.abort());
-  const isOver = () => over.signal.aborted || outgoing.writableEnded;
-  return {
-    write(bytes) {
-      if (isOver()) return 0;
-      outgoing.write(bytes);
-      return outgoing.writableLength;
-    },
-    drained() {
-      if (isOver() || !outgoing.writableNeedDrain) return Promise.resolve();
-      return new Promise((resolve) => {
-        outgoing.once("drain", resolve);
-        outgoing.once("close", resolve);
-      });
-    },
-    close() {
-      if (isOver()) return;
-      outgoing.end();
-      over.abort();
-    },
-    abort() {
-      outgoing.destroy();
-      over.abort();
-    },
-    closed: over.signal,
+/** Node tells the answer being sent that its connection has closed, but not those in line behind it. */
+function closeWithConnection(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  if (outgoing.socket !== null) return;
+  const { socket } = incoming;
+  const close = () => {
+    outgoing.destroy();
+    outgoing.emit("close");
   };
+  // A client may send any number of requests without awaiting an answer.
+  socket.setMaxListeners(0);
+  socket.once("close", close);
+  outgoing.once("socket", () => socket.off("close", close));
 }
 
 /** Closes connections as soon as no request is open: neither idle nor never used ones may hold the end. */

@@ -83,7 +83,7 @@ export async function openBus({ connection, schema, pool, log }: BusOptions): Pr
     connection,
     channel,
     log,
-    probe: (nonce) => notify([JSON.stringify([self, "probe", nonce])]),
+    probe: (nonce) => JSON.stringify([self, "probe", nonce]),
     heard: (payload) => receive(payload, { self, tell, echo: (nonce) => listener.echo(nonce) }),
     // Whoever listened while this process was deaf may have missed anything.
     listening: () => tell("all"),

@@ -9,8 +9,8 @@ export interface ListenerOptions {
   connection: pg.ClientConfig;
   channel: string;
   log: Log;
-  /** Sends a message to the channel that must come back to `Listener.echo`. */
-  probe: (nonce: string) => Promise<void>;
+  /** The message that must come back to `Listener.echo` when it is sent to the channel. */
+  probe: (nonce: string) => string;
   heard: (payload: string) => void;
   /** Called each time it listens, first or again. */
   listening: () => void;
@@ -22,6 +22,7 @@ export interface Listener {
   stop(): Promise<void>;
 }
 
+const NOTIFY = "SELECT pg_notify($1, $2)";
 const PROBE_MS = 5_000;
 const ECHO_MS = 3_000;
 const BACKOFF_FIRST_MS = 100;
@@ -69,8 +70,8 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
         const nonce = crypto.randomUUID();
         awaited = nonce;
         after(ECHO_MS, () => (awaited === nonce ? end("a probe did not come back") : after(PROBE_MS - ECHO_MS, probe)));
-        // Not sent is not heard: the same end, by the same timer.
-        options.probe(nonce).catch(() => undefined);
+        // By this connection itself: a pool that is busy says nothing about it.
+        client.query(NOTIFY, [options.channel, options.probe(nonce)]).catch((error: unknown) => end(String(error)));
       }
 
       stopped.signal.addEventListener("abort", stop, { once: true });

@@ -38,7 +38,7 @@ export interface Context extends House {
   /** Scheme and host the caller used, without a trailing slash. */
   origin: string;
   /** Aborts when the caller has gone. */
-  signal: AbortSignal;
+  readonly signal: AbortSignal;
   /** Sets the answer's status or headers; faces without them ignore it. */
   reply(extra: { status?: number; headers?: Record<string, string> }): void;
 }

@@ -141,12 +141,13 @@ export function createFeeder(options: FeederOptions): Feeder {
   }
 
   async function catchUp(reader: Reader, start: Start): Promise<void> {
+    const came = reader.cursor;
     if (start === "live") {
       cursor ??= reader.cursor;
       write(reader, wire.mark(reader.cursor));
     } else if (!(await checkCursor(reader))) return;
-    // Whoever asked for what there is has lost nothing that went before.
-    let asksForAll = start === "earliest";
+    // Whoever is given what there is has lost nothing that went before.
+    let asksForAll = start === "earliest" || reader.cursor !== came;
     let toldThrough = EARLIEST;
     while (cursor !== null && reader.cursor < cursor && !reader.sink.closed.aborted) {
       const target = cursor;

@@ -17,7 +17,7 @@ export interface Call {
   address: string;
   /** Scheme and host the caller used, without a trailing slash. */
   origin: string;
-  signal: AbortSignal;
+  readonly signal: AbortSignal;
   /** Secrets in the form the face carries them; null when there is none. */
   secret(header: string, argument: string): string | null;
   bearer(): string | null;
@@ -57,7 +57,9 @@ export function createCorridor(house: House): Corridor {
       principal,
       requestId: call.requestId,
       origin: call.origin,
-      signal: call.signal,
+      get signal() {
+        return call.signal;
+      },
       reply(extra) {
         status = extra.status ?? status;
         Object.assign(headers, extra.headers);

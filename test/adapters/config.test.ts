@@ -131,6 +131,44 @@ test("an error never repeats a secret", () => {
   assert.match(said, 'DATABASE_URL is "mysql://user:[hidden]@host/db"; give');
 });
 
+test("a secret that is wrong itself is named and not shown", () => {
+  assert.match(problems({ INTERNAL_TOKEN: "hunter2 hunter2" }).join("\n"), /^INTERNAL_TOKEN is \[hidden\]; give /);
+});
+
+test("no form of DATABASE_URL gives its password away", () => {
+  const forms: [given: string, shown: string][] = [
+    ["mysql://user:hunter2@host:3306/db", '"mysql://user:[hidden]@host:3306/db"'],
+    ["mysql://user:hun/ter2@hunter2@host", '"mysql://user:[hidden]@host"'],
+    ["mysql://user:hunter2\n@host", '"mysql://user:[hidden]@host"'],
+    ["jdbc:postgresql://host/db?user=u&password=hunter2", "[hidden]"],
+    ["mysql://host/db?password=hunter2", '"mysql://host/db?[hidden]"'],
+    ["mysql://user:hunter2", "[hidden]"],
+    ["host=db user=u password=hunter2", "[hidden]"],
+    ["postgres:/user:hunter2@host", "[hidden]"],
+    ["hunter2", "[hidden]"],
+  ];
+  for (const [given, shown] of forms) {
+    const [line, ...others] = problems({ DATABASE_URL: given, TOKEN_SECRET_SALT: "a salt" });
+    assert.is(line, `DATABASE_URL is ${shown}; give a URL such as postgres://user:password@host:5432/database`);
+    assert.equal(others, []);
+  }
+});
+
+test("a DATABASE_URL that the driver would refuse is refused first, without the driver's words", () => {
+  for (const given of [
+    "postgres://u:hunter2@ho st:99999/db",
+    "postgres://u:hun/ter2@h/db",
+    "postgres://u:hunter#2@h",
+  ]) {
+    const said = problems({ DATABASE_URL: given, TOKEN_SECRET_SALT: "a salt" }).join("\n");
+    assert.match(said, /^DATABASE_URL is .*; give a URL with the special characters .* percent-encoded/);
+    assert.not.match(said, /hun|ter2|#2/);
+  }
+  for (const taken of ["postgres://u:p w@h/d", "postgres://u@/d?host=/run/sock", "postgres://u:%40@[::1]:5432/d"]) {
+    assert.is(read({ DATABASE_URL: taken, TOKEN_SECRET_SALT: "a salt" }).databaseUrl, taken);
+  }
+});
+
 test("a database of one's own needs TOKEN_SECRET_SALT", () => {
   for (const own of [{ DATABASE_URL: "postgres://u@h/d" }, { PGHOST: "db" }] as Environment[]) {
     assert.match(

@@ -13,7 +13,7 @@ import type { Json, JsonObject } from "../../core/ports/json.ts";
 import { createRules, demand, type Exchange, isHelpful, type Rules } from "../support/answer_rules.ts";
 import { brokenMessages } from "../support/broken_requests.ts";
 import { declared, holdsFor, type Shot, seedOf, shots } from "../support/fuzz_shots.ts";
-import { type Aim, aimed, openWorld, repaired, type World } from "../support/fuzz_world.ts";
+import { type Aim, aimed, isRepeated, openWorld, repaired, type World } from "../support/fuzz_world.ts";
 import { type MemoryApp, openApp } from "../support/memory_app.ts";
 import { logText } from "../support/memory_house.ts";
 import { anyJson, oddTexts } from "../support/schema_values.ts";
@@ -90,7 +90,8 @@ test("arguments that fit are taken, broken ones and wrong rights are tool errors
   assert.not.match(logText(app.ports.log), /"internal"/);
 });
 
-async function judge({ operation, broken }: Shot, aim: Aim, args: JsonObject): Promise<void> {
+async function judge(shot: Shot, aim: Aim, args: JsonObject): Promise<void> {
+  const { operation, broken } = shot;
   const { tool, output } = operation as CallOperation;
   const { result, text } = await callTool(tool as string, args);
   const [said] = result.content;
@@ -100,8 +101,13 @@ async function judge({ operation, broken }: Shot, aim: Aim, args: JsonObject): P
     demand(said.text === JSON.stringify(result.structuredContent), "the text does not repeat the structured content");
     rules.shape(output, result.structuredContent);
     counts.taken += 1;
-    return world.learn(operation, aim, result.structuredContent!);
+    const answer = result.structuredContent!;
+    if (tool === "publish_message")
+      world.published(answer.id, { payload: args.payload, metadata: args.metadata ?? null });
+    if (Array.isArray(answer.messages)) for (const message of answer.messages) world.unchanged(message as never);
+    return world.learn(operation, aim, answer);
   }
+  if (isRepeated(shot, said.text)) return;
   counts.refused += 1;
   demand(broken !== null || aim.refusal !== null, `refused: ${said.text}`);
   demand(result.structuredContent === undefined, "an error with structured content");

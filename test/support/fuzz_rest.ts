@@ -1,4 +1,5 @@
 /** Shots as HTTP requests, over the network or into an app in memory, and what their answers must be. */
+import * as v from "valibot";
 import { credentialKinds } from "../../core/kernel/credential.ts";
 import { endpointsOf, namesIn, type Operation } from "../../core/kernel/operation.ts";
 import type { JsonObject } from "../../core/ports/json.ts";
@@ -6,7 +7,7 @@ import { createRules, demand, type Exchange, isHelpful, type Rules } from "./ans
 import type { Scene, Sent } from "./broken_request.ts";
 import type { Fetcher } from "./client.ts";
 import type { Shot } from "./fuzz_shots.ts";
-import { type Aim, aimed, openWorld, repaired, type World } from "./fuzz_world.ts";
+import { type Aim, aimed, isRepeated, openWorld, repaired, type Sayings, type World } from "./fuzz_world.ts";
 
 export interface RestFuzz {
   world: World;
@@ -77,9 +78,10 @@ export async function openRestFuzz({ fetcher, base, internalToken, silence }: Re
     if (status < 400) {
       demand(broken === null && aim.refusal === null, `taken with ${status}: ${text.slice(0, 300)}`);
       counts.taken += 1;
-      if (request.method !== "HEAD") taken(shot, aim, exchange);
+      if (request.method !== "HEAD") taken(shot, aim, { ...exchange, sent: request });
       return;
     }
+    if (isRepeated(shot, text)) return;
     demand(broken !== null || aim.refusal !== null, `refused with ${status}: ${text.slice(0, 300)}`);
     if (request.method === "HEAD") return;
     const { code, message, ...rest } = rules.refusal(exchange);
@@ -90,12 +92,13 @@ export async function openRestFuzz({ fetcher, base, internalToken, silence }: Re
     else if (aim.refusal === null && !isInPath(shot)) demand(["invalid_input", "too_large"].includes(code), words);
   }
 
-  function taken({ operation }: Shot, aim: Aim, { status, text }: Exchange): void {
+  function taken({ operation }: Shot, aim: Aim, { status, text, sent }: Exchange & { sent: Sent }): void {
     if (operation.kind === "page") return;
     if (operation.kind === "feed") {
       demand(text.startsWith(": open\n\n"), `it begins with ${text.slice(0, 40)}`);
       for (const [, data] of text.matchAll(/^event: message\ndata: ([^\n]*)\n/gm)) {
         rules.shape(operation.event, JSON.parse(data!));
+        world.unchanged(JSON.parse(data!));
         counts.events += 1;
       }
       return;
@@ -103,6 +106,8 @@ export async function openRestFuzz({ fetcher, base, internalToken, silence }: Re
     demand(status === (operation.status ?? 200), `a ${status}`);
     const answer = JSON.parse(text) as JsonObject;
     rules.shape(operation.output, answer);
+    if (operation.name === "channels.publish") world.published(answer.id, sayingsOf(sent));
+    if (Array.isArray(answer.messages)) for (const message of answer.messages) world.unchanged(message as never);
     world.learn(operation, aim, answer);
   }
 
@@ -134,6 +139,13 @@ export async function openRestFuzz({ fetcher, base, internalToken, silence }: Re
   };
 }
 
+/** What a publish request says, as the message must. */
+function sayingsOf({ headers, body }: Sent): Sayings {
+  if (headers?.["Content-Type"] !== "application/json") return { payload: body ?? "", metadata: null };
+  const { payload, metadata = null } = JSON.parse(String(body));
+  return { payload, metadata };
+}
+
 const isInPath = ({ operation, broken }: Shot) =>
   namesIn(endpointsOf(operation)[0]!.path).includes(broken?.field ?? "");
 
@@ -152,12 +164,14 @@ function requestOf({ operation, input: fits, broken, pick }: Shot, aim: Aim): Se
   for (const [field, header] of Object.entries(operation.headers ?? {})) {
     const text = rest.has(field) ? asText(rest.get(field)) : null;
     if (text === null) continue;
-    if (!/^[\x21-\x7e]+$/.test(text)) return null;
+    if (!/^[\x21-\x7e]+$/.test(text) || (broken?.field === field && isTaken(operation, field, text))) return null;
     headers[header] = text;
     rest.delete(field);
   }
   const { method } = endpoint;
   if (method === "GET" || method === "DELETE") {
+    const spoilt = broken?.field ?? "";
+    if (rest.has(spoilt) && isTaken(operation, spoilt, asText(rest.get(spoilt)))) return null;
     const query = [...rest]
       .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(asText(value))}`)
       .join("&");
@@ -176,6 +190,11 @@ function requestOf({ operation, input: fits, broken, pick }: Shot, aim: Aim): Se
     headers: { ...headers, "Content-Type": "application/json" },
     body: JSON.stringify(Object.fromEntries(rest)),
   };
+}
+
+/** Whether a value that was broken by its type fits again as text. */
+function isTaken({ input }: Operation, field: string, text: string): boolean {
+  return Object.hasOwn(input.entries, field) && v.is(input.entries[field]!, text);
 }
 
 function rawRequest(to: Sent, rest: Map<string, unknown>, operation: Operation): Sent {

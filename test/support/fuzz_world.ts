@@ -6,6 +6,7 @@ import { type CredentialKind, credentialKinds, writeToken } from "../../core/ker
 import type { Operation } from "../../core/kernel/operation.ts";
 import type { FaultCode } from "../../core/ports/fault.ts";
 import type { JsonObject } from "../../core/ports/json.ts";
+import { canonical, demand } from "./answer_rules.ts";
 import { type CreatedChannel, createClient, type Fetcher } from "./client.ts";
 
 /** A channel with everything that gives a right to it. */
@@ -41,12 +42,22 @@ export interface Aim {
   refusal: FaultCode | null;
 }
 
+/** What a message says. */
+export interface Sayings {
+  payload: unknown;
+  metadata: unknown;
+}
+
 export interface World {
   client: ReturnType<typeof createClient>;
   /** A request's aim, or null when this standing has no meaning for the operation. `pick` chooses among equals. */
   aim(operation: Operation, standing: Standing, pick: number): Promise<Aim | null>;
   /** Takes note of what an answer made or ended. */
   learn(operation: Operation, aim: Aim, answer: JsonObject): void;
+  /** Remembers what a message was made of. */
+  published(id: unknown, message: Sayings): void;
+  /** Throws when a message that was published here is not what it was; others pass. */
+  unchanged(message: Sayings & { id: string }): void;
   /** Whether this word is a secret of the world. */
   isSecret(word: string): boolean;
 }
@@ -69,6 +80,8 @@ export async function openWorld(fetcher: Fetcher, base: string, internalToken: s
   const live: Held[] = [];
   const gone: Held[] = [];
   const known = new Set([internalToken]);
+  const messages = new Map<unknown, string>();
+  const saying = ({ payload, metadata }: Sayings) => canonical({ payload, metadata });
 
   function hold(made: CreatedChannel & { visibility: "public" | "private" }): Held {
     const held = { ...made, grants: [] };
@@ -121,6 +134,11 @@ export async function openWorld(fetcher: Fetcher, base: string, internalToken: s
 
   return {
     client,
+    published: (id, message) => void messages.set(id, saying(message)),
+    unchanged(message) {
+      const [was, is] = [messages.get(message.id), saying(message)];
+      demand(was === undefined || was === is, `published as ${was}, read as ${is}`.slice(0, 2_000));
+    },
     isSecret: (word) => known.has(word),
     async aim(operation, standing, pick) {
       const { needs } = operation;
@@ -221,4 +239,9 @@ export function repaired(broken: JsonObject, good: JsonObject, field: string | n
     (name) => name !== field && name in broken && name in good,
   );
   return Object.fromEntries([...Object.entries(broken), ...known.map((name) => [name, good[name]!] as const)]);
+}
+
+/** Short keys come twice, and a key that was used for something else is refused by right. */
+export function isRepeated({ broken, input }: { broken: unknown; input: JsonObject }, text: string): boolean {
+  return broken === null && Object.hasOwn(input, "idempotency_key") && text.includes("idempotency_mismatch");
 }
