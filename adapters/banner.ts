@@ -2,13 +2,22 @@
 import type { AppName } from "../core/mod.ts";
 import type { Config } from "./config.ts";
 
-export function banner(config: Config, ports: ReadonlyMap<AppName, number>): string {
+/** What a start has come to. */
+export interface Started {
+  ports: ReadonlyMap<AppName, number>;
+  /** Why it cannot serve yet, in words for the operator; null: it can. */
+  missing: string | null;
+}
+
+export function banner(config: Config, { ports, missing }: Started): string {
   const at = (app: AppName) => (ports.has(app) ? `http://localhost:${ports.get(app)}` : null);
   const rest = config.restBase ?? at("rest");
   const stream = config.channelBase ?? at("connections");
   const mcp = config.mcpBase ?? at("mcp");
   const where = [...new Set([at("site"), at("rest"), at("mcp"), at("connections")])].filter((url) => url !== null);
-  const lines = [`Millrace ${config.version} is ready on ${where.join(", ")}`];
+  const name = `Millrace ${config.version}`;
+  if (missing !== null) return `${name} is listening on ${where.join(", ")}, but not ready: ${missing}\n\n`;
+  const lines = [`${name} is ready on ${where.join(", ")}`];
   if (rest !== null) lines.push("", "Create a channel and publish:", `  ${publishLine(rest)}`);
   if (stream !== null)
     lines.push("", "Follow it (in the same shell):", `  curl -N "${stream}/v1/public/$ID?from=earliest"`);

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { type App, type AppName, createApp, type Ports, type Settings } from "../core/mod.ts";
 import type { Log } from "../core/ports/log.ts";
 import type { Objects } from "../core/ports/objects.ts";
-import { banner } from "./banner.ts";
+import { banner, type Started } from "./banner.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { openDisk } from "./disk.ts";
 import { openMinio } from "./minio.ts";
@@ -45,7 +45,7 @@ export async function boot(listen: Listen): Promise<void> {
       output.release("");
       throw error;
     });
-    output.release(banner(config, running.ports));
+    output.release(banner(config, running));
     stopAtSignals(running.stop);
   } catch (error) {
     const words = error instanceof ConfigError ? `The configuration is wrong:\n${error.message}` : describe(error);
@@ -70,8 +70,7 @@ function heldOutput(write: (text: string) => void) {
 }
 
 /** A running server: where it listens, and how to end it. */
-export interface Running {
-  ports: ReadonlyMap<AppName, number>;
+export interface Running extends Started {
   stop(): Promise<void>;
 }
 
@@ -97,7 +96,8 @@ export async function startServer(config: Config, at: { listen: Listen; write(li
       listeners.push(listener);
       for (const name of apps) ports.set(name, listener.port);
     }
-    return { ports, stop };
+    const { ready, reason = "the database is not ready" } = await storage.database.ready();
+    return { ports, missing: ready ? null : reason, stop };
   } catch (error) {
     await stop();
     throw error;

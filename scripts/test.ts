@@ -1,12 +1,14 @@
 /**
  * The runner behind `npm test`: types, lint, floors and the proof that core is web-only, then every test file as a process of its own.
  * `npm test -- journal lint` runs the check `lint` and every file with `journal` in its name; `checks` means all checks.
+ * A PostgreSQL is lent to the tests unless TEST_DATABASE_URL names one. Files named `*.long.test.ts` run only when they are asked for.
  * The last line is the result: `N passed, N failed`, with `, N skipped` when something was skipped. A check counts as one.
  */
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Children, createChildren } from "./testing/child.ts";
+import { lendDatabase } from "./testing/database.ts";
 import { type Job, planJobs } from "./testing/plan.ts";
 import { type Tally, tallyCheck, tallyFile } from "./testing/tally.ts";
 
@@ -34,15 +36,20 @@ async function main(): Promise<void> {
   const root = resolve(values.root ?? resolve(fileURLToPath(import.meta.url), "../.."));
   const bounds = values.seconds ? [["", Number(values.seconds) * 1000] as const] : BOUNDS;
   const jobs = planJobs(root, { select: positionals, alone: ALONE, bounds });
-  const children = createChildren(root, process.env);
+  const ownTree = values.root === undefined;
+  const lent =
+    ownTree && process.env.TEST_DATABASE_URL === undefined && jobs.some(({ kind }) => kind === "file")
+      ? await lendDatabase()
+      : null;
+  const children = createChildren(root, lent === null ? process.env : { ...process.env, TEST_DATABASE_URL: lent.url });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, () => {
       children.stop();
-      process.exit(1);
+      void (lent?.end() ?? Promise.resolve()).finally(() => process.exit(1));
     });
   }
   const started = performance.now();
-  const results = await runAll(jobs, children);
+  const results = await runAll(jobs, children).finally(() => lent?.end());
   if (jobs.length === 0) console.log(`Nothing to run: no check and no file matches ${positionals.join(", ") || root}`);
   summarize(results, performance.now() - started);
 }

@@ -32,7 +32,9 @@ const LOADER = join(SCRIPTS, "typescript.mjs");
 /** The jobs for the tree at `root`, checks first. Node is the one that runs this. */
 export function planJobs(root: string, { select, alone, bounds }: PlanOptions): Job[] {
   return [...checks(root), ...files(root, alone)]
-    .filter((job) => select.length === 0 || select.some((word) => isMeant(job, word)))
+    .filter((job) =>
+      select.length === 0 ? !job.name.includes(".long.test.ts") : select.some((word) => isMeant(job, word)),
+    )
     .map((job) => ({ ...job, boundMs: bounds.find(([start]) => job.name.startsWith(start))?.[1] ?? 120_000 }));
 }
 

@@ -27,10 +27,12 @@ export function tallyFile(ended: Ended): Tally {
   const skipped = (lastNumber(said, "Skipped") ?? 0) + reasons.length;
   const ending = broken(ended);
   if (ending) return { passed, failed: Math.max(1, (total ?? 0) - passed), skipped, why: ending };
-  if (total === null) return { passed: 0, failed: 1, skipped, why: "it printed no total: no suite was run to its end" };
-  if (total === 0 && reasons.length === 0) return { passed: 0, failed: 1, skipped, why: "it ran no test" };
+  if (total === null && reasons.length === 0)
+    return { passed: 0, failed: 1, skipped, why: "it printed no total: no suite was run to its end" };
+  if ((total ?? 0) === 0 && reasons.length === 0) return { passed: 0, failed: 1, skipped, why: "it ran no test" };
   // uvu exits with 1 on a failed test, so this is a file that set the exit code itself.
-  if (passed < total) return { passed, failed: total - passed, skipped, why: "tests failed, though it exited with 0" };
+  if (passed < (total ?? 0))
+    return { passed, failed: (total ?? 0) - passed, skipped, why: "tests failed, though it exited with 0" };
   return { passed, failed: 0, skipped, why: reasons.length ? `skipped: ${reasons.join(", ")}` : "" };
 }
 

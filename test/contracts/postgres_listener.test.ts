@@ -21,9 +21,15 @@ interface Harness {
 
 async function openHarness(): Promise<Harness> {
   const target = new URL(url!);
+  // The embedded server is reached by a socket in a directory.
+  const directory = target.searchParams.get("host");
+  const port = target.searchParams.get("port") ?? "5432";
   const sockets = new Set<Socket>();
   const server = createServer((near) => {
-    const far = connect(Number(target.port || 5432), target.hostname);
+    const far =
+      directory === null
+        ? connect(Number(target.port || 5432), target.hostname)
+        : connect(`${directory}/.s.PGSQL.${port}`);
     for (const [socket, other] of [
       [near, far],
       [far, near],
@@ -36,6 +42,7 @@ async function openHarness(): Promise<Harness> {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const through = new URL(target);
+  through.search = "";
   through.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     wire: {

@@ -22,7 +22,7 @@ export interface ServerOptions {
   env?: Record<string, string>;
 }
 
-const READY = /is ready on (http:\/\/localhost:\d+)/;
+const READY = /is (?:ready|listening) on (http:\/\/localhost:\d+)/;
 
 /** Starts `adapters/<runtime>.ts` on a free port; rejects with its output when it ends before it is ready. */
 export async function startServerProcess({ dataDir, env = {} }: ServerOptions): Promise<ServerProcess> {

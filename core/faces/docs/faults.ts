@@ -31,6 +31,8 @@ export function faultsOf(operation: Operation): FaultCode[] {
   if (hasInput && endpointsOf(operation).some(hasBody)) codes.add("invalid_json").add("too_large");
   if (operation.needs !== "nobody") codes.add("unauthorized");
   if (operation.limit !== "unlimited") codes.add("rate_limited");
+  // Whatever has a subject to look up needs a store.
+  if (operation.kind !== "page" && operation.limit !== "unlimited") codes.add("unavailable");
   codes.add("internal");
   return (Object.keys(faultCodes) as FaultCode[]).filter((code) => codes.has(code));
 }
