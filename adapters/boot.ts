@@ -45,8 +45,9 @@ export async function boot(listen: Listen): Promise<void> {
       output.release("");
       throw error;
     });
-    output.release(banner(config, running));
+    // First: whoever reads that it is ready may tell it to stop at once.
     stopAtSignals(running.stop);
+    output.release(banner(config, running));
   } catch (error) {
     const words = error instanceof ConfigError ? `The configuration is wrong:\n${error.message}` : describe(error);
     process.stderr.write(`${words}\n`);

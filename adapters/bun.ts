@@ -33,7 +33,9 @@ export const listenOnBun: Listen = async (app, { host, port, apps }) => {
     error: () => new Response(null, { status: 500 }),
     fetch(request, self) {
       const local: Host = { address: self.requestIP(request)?.address ?? "", apps, stream: streamResponse };
-      return app.fetch(request, local);
+      // HTTP/1.0 may leave the Host header out, as health checks do; all that Bun then gives as a URL is the path.
+      const whole = request.headers.has("host") ? request : new Request(`http://localhost${request.url}`, request);
+      return app.fetch(whole, local);
     },
   });
   return { port: server.port, close: () => server.stop() };

@@ -19,6 +19,8 @@ const TEMPORARY_MS = 3_600_000;
 const PIECE_CHARACTERS = 200;
 const CHUNK_BYTES = 65_536;
 const MOST_SETTLED = 1_000;
+/** How often a move meets a directory that was just removed before it gives up. */
+const MOVES = 200;
 
 /** Opens the directory as an object store; it is made when missing. */
 export async function openDisk({ directory }: { directory: string }): Promise<Objects> {
@@ -228,13 +230,14 @@ async function removeFile(root: string, path: string): Promise<void> {
 function settler(root: string): (from: string, to: string) => Promise<void> {
   const settled = new Map<string, string>();
 
+  // Whoever removes the last object of a directory removes the directory too, between our two steps as well.
   async function move(from: string, to: string): Promise<void> {
-    for (let tries = 3; ; tries -= 1) {
+    for (let tries = MOVES; ; tries -= 1) {
       try {
         return await rename(from, to);
       } catch (error) {
         if (codeOf(error) !== "ENOENT" || tries === 0) throw error;
-        await mkdir(dirname(to), { recursive: true });
+        await mkdir(dirname(to), { recursive: true }).catch(nothingWhenMissing);
       }
     }
   }

@@ -5,19 +5,11 @@ import { join } from "node:path";
 import process from "node:process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { isAlive } from "../../adapters/postgres/embedded/postmaster_file.ts";
 import { projectRoot } from "../support/runtime.ts";
 import { temporaryDirectory } from "../support/server_process.ts";
 
 const test = suite("npm start");
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** Starts npm in a group of its own, signals it once it is ready, and tells how it ended. */
 async function startAndSignal(

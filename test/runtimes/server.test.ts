@@ -6,6 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type Client, createClient } from "../support/client.ts";
 import { openEvents } from "../support/event_stream.ts";
+import { sendRaw } from "../support/raw_http.ts";
 import { runtimeName } from "../support/runtime.ts";
 import { type ServerProcess, startServerProcess, temporaryDirectory } from "../support/server_process.ts";
 
@@ -33,6 +34,11 @@ test("is healthy and ready, and says its version", async () => {
   const ready = await client.send("GET", "/readyz");
   assert.is(ready.status, 200);
   assert.ok(ready.body.checks.database.ready && ready.body.checks.objects.ready && ready.body.checks.migrations.ready);
+});
+
+test("answers a plain health check by HTTP/1.0, which names no host", async () => {
+  const { status, text } = await sendRaw(server.url, "GET /healthz HTTP/1.0\r\n\r\n");
+  assert.is(status, 200, text);
 });
 
 test("prints the lines that a newcomer needs", () => {
