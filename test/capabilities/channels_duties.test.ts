@@ -91,8 +91,8 @@ test("a deleted channel goes with rows, credentials, grants and objects", () =>
       await client.createChannel({ visibility: "private" }),
     ];
     const headers = { "X-Publish-Token": channel.publish_token };
-    for (const of of [channel, other])
-      for (let index = 0; index < 5; index += 1) await client.publish(of, `${of.id}${index}${LARGE}`);
+    for (const each of [channel, other])
+      for (let index = 0; index < 5; index += 1) await client.publish(each, `${each.id}${index}${LARGE}`);
     await client.send("POST", `/v1/channels/${channel.id}/read-grants`, { headers, body: {} });
     await client.send("DELETE", `/v1/channels/${channel.id}`, { headers });
     await advance(2 * MINUTE);
