@@ -15,6 +15,9 @@ import { type Tally, tallyCheck, tallyFile } from "./testing/tally.ts";
 /** Test files that need the machine for themselves; a file can also say so by the name `*.alone.test.ts`. */
 const ALONE: readonly string[] = [];
 
+/** Those that take long by waiting go first, so that both lanes end together. */
+const FIRST: readonly string[] = ["test/scripts/test_runner", "test/contracts/minio", "test/runtimes/embedded"];
+
 /** Milliseconds for one process, by the start of its name; 120 s for the rest. uvu has no bound of its own. */
 const BOUNDS: readonly (readonly [start: string, ms: number])[] = [
   ["test/faults/", 300_000],
@@ -60,7 +63,10 @@ async function runAll(jobs: Job[], children: Children): Promise<Result[]> {
     for (let job = queue.shift(); job; job = queue.shift()) results.push(await runOne(job, children));
   };
   await take(jobs.filter(({ kind }) => kind === "check"));
-  const files = jobs.filter(({ kind }) => kind === "file");
+  const isFirst = ({ name }: Job) => FIRST.some((start) => name.startsWith(start));
+  const files = jobs
+    .filter(({ kind }) => kind === "file")
+    .sort((one, other) => Number(isFirst(other)) - Number(isFirst(one)));
   const together = files.filter(({ alone }) => !alone);
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, () => take(together)));
   await take(files.filter(({ alone }) => alone));

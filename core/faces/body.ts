@@ -27,28 +27,12 @@ export async function readBody(request: Request, most: number): Promise<Uint8Arr
     if (done) break;
     size += value.length;
     if (size > most) {
-      void discard(reader);
+      void reader.cancel().catch(() => undefined);
       throw tooLarge(most);
     }
     chunks.push(value);
   }
   return joined(chunks, size);
-}
-
-/** How much more is read and thrown away, so that a caller who is still sending gets to see the answer before the connection ends. */
-const DISCARD_BYTES = 16_777_216;
-
-async function discard(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
-  try {
-    for (let left = DISCARD_BYTES; left > 0; ) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      left -= value.length;
-    }
-    await reader.cancel();
-  } catch {
-    // The caller has gone; there is nobody to tell.
-  }
 }
 
 /** The caller has gone, so nobody reads this; it keeps the log free of errors that are not ours. */

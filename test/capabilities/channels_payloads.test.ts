@@ -217,7 +217,7 @@ test("a body that says it is too large is refused before it is read", async () =
   assert.ok(taken.bytes <= 20_000, `${taken.bytes} bytes were taken`);
 });
 
-test("a body that does not say so is refused as soon as it is too large, and little more of it is taken", async () => {
+test("a body that does not say so is refused as soon as it is too large", async () => {
   const { client, channel } = await open({ settings: { payloadMaxBytes: 100_000 } });
   const { stream, taken } = endless();
   const { status, headers, body } = await client.send(
@@ -227,10 +227,7 @@ test("a body that does not say so is refused as soon as it is too large, and lit
   );
   assert.equal([status, body.error.code], [413, "too_large"]);
   assert.is(headers.get("connection"), "close");
-  assert.ok(taken.bytes <= 1_000_000, `${taken.bytes} bytes were taken before the answer`);
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  const most = 100_000 + 16_777_216;
-  assert.ok(taken.bytes <= most + 50_000, `${taken.bytes} bytes were taken for the caller's sake`);
+  assert.ok(taken.bytes <= 200_000, `${taken.bytes} bytes were taken`);
 });
 
 test("a caller without the right token cannot make the server read a body", async () => {

@@ -156,7 +156,7 @@ function spawnOwner({ base, options, idle, ...account }: OwnerOptions, children:
 }
 
 /** Resolves when `holds` does; rejects when it never does. */
-export async function until(holds: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
   const limit = Date.now() + ms;
   while (!(await holds())) {
     if (Date.now() > limit) throw new Error(`did not come true within ${ms} ms: ${holds}`);
