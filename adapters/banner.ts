@@ -20,7 +20,7 @@ export function banner(config: Config, { ports, missing }: Started): string {
   const lines = [`${name} is ready on ${where.join(", ")}`];
   if (rest !== null) lines.push("", "Create a channel and publish:", `  ${publishLine(rest)}`);
   if (stream !== null)
-    lines.push("", "Follow it (in the same shell):", `  curl -N "${stream}/v1/public/$ID?from=earliest"`);
+    lines.push("", "Follow it (in the same shell):", `  curl -N "${stream}/channel/v1/public/$ID?from=earliest"`);
   if (mcp !== null)
     lines.push("", "Add the MCP server to Claude Code:", `  claude mcp add --transport http millrace ${mcp}/mcp`);
   return `${lines.join("\n")}\n\n`;

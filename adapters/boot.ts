@@ -138,7 +138,20 @@ export async function closeInTime(
 
 async function openObjects(config: Config, log: Log): Promise<Objects> {
   if (config.s3 === null) return openDisk({ directory: join(config.dataDir, "objects") });
-  return openMinio({ ...config.s3, log });
+  return openMinio({ ...config.s3, log }).catch((error) => {
+    throw new Error(
+      `The object store cannot be used: ${describe(error)} Check S3_ENDPOINT (${config.s3?.endpoint}) and its keys`,
+      {
+        cause: error,
+      },
+    );
+  });
+}
+
+/** Where each app is when they do not share a port. */
+function portsByApp({ listeners }: Config): Settings["ports"] {
+  if (listeners.length === 1 || listeners.some(({ port }) => port === 0)) return null;
+  return Object.fromEntries(listeners.flatMap(({ port, apps }) => [...apps].map((app) => [app, port])));
 }
 
 async function settingsOf(config: Config, log: Log): Promise<Settings> {
@@ -147,6 +160,7 @@ async function settingsOf(config: Config, log: Log): Promise<Settings> {
     channelBase: config.channelBase,
     restBase: config.restBase,
     mcpBase: config.mcpBase,
+    ports: portsByApp(config),
     tokenSecretSalt: await saltOf(config, log),
     internalToken: config.internalToken,
     payloadMaxBytes: config.payloadMaxBytes,
@@ -206,5 +220,14 @@ async function packageVersion(): Promise<string> {
 function describe(error: unknown): string {
   if (error instanceof Error && (error as { code?: string }).code === "EADDRINUSE")
     return `${error.message}; choose another PORT`;
+  if (
+    error instanceof Error &&
+    ["EADDRNOTAVAIL", "ENOTFOUND", "EACCES"].includes((error as { code?: string }).code ?? "")
+  ) {
+    const { code, syscall = "" } = error as { code?: string; syscall?: string };
+    if (/^(listen|getaddrinfo|bind)/.test(syscall)) {
+      return `${error.message}; ${code === "EACCES" ? "choose a PORT above 1023" : "give HOST an address of this machine, or 0.0.0.0 for all"}`;
+    }
+  }
   return error instanceof Error ? error.message : String(error);
 }

@@ -236,7 +236,8 @@ function toConfig(values: Values, version: string): Config {
     internalToken: values.INTERNAL_TOKEN ?? null,
     channelBase: base === undefined ? null : base.includes("://") ? base : `https://${base}`,
     restBase: values.REST_URL ?? null,
-    mcpBase: values.MCP_URL ?? null,
+    // People give the endpoint itself by this name.
+    mcpBase: values.MCP_URL?.replace(/\/mcp$/, "") ?? null,
     payloadMaxBytes: values.PAYLOAD_MAX_BYTES,
     payloadInlineMaxBytes: values.PAYLOAD_INLINE_MAX_BYTES,
     defaultTtlSeconds: values.DEFAULT_TTL_SECONDS,

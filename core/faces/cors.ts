@@ -2,7 +2,7 @@
 import type { Settings } from "../kernel/settings.ts";
 import type { Exchange } from "./route.ts";
 
-const EXPOSED = "RateLimit, RateLimit-Policy, Retry-After, X-Request-Id, Allow";
+const EXPOSED = "RateLimit, RateLimit-Policy, Retry-After, X-Request-Id, Idempotency-Replayed, Allow";
 const REQUESTED =
   "Content-Type, Authorization, X-Publish-Token, X-Read-Token, Last-Event-ID, Idempotency-Key, MCP-Protocol-Version, Mcp-Session-Id";
 

@@ -2,10 +2,12 @@
  * The OpenAPI 3.1 description, derived from the declarations alone: every endpoint of every operation, aliases included. MCP tools that
  * are not on HTTP have no place in it.
  */
+
 import type { CredentialKind } from "../kernel/credential.ts";
 import { credentialKinds } from "../kernel/credential.ts";
 import { jsonSchema } from "../kernel/json_schema.ts";
 import { type Endpoint, endpointsOf, type Needs, type Operation } from "../kernel/operation.ts";
+import { publicBase } from "../kernel/public_base.ts";
 import type { Settings } from "../kernel/settings.ts";
 import { type FaultCode, faultCodes } from "../ports/fault.ts";
 import type { JsonObject } from "../ports/json.ts";
@@ -42,7 +44,7 @@ function openapi(operations: readonly Operation[], settings: Settings, origin: s
       version: settings.version,
       summary: "Durable channels that agents, scripts and people share.",
     },
-    servers: [{ url: settings.restBase ?? origin }],
+    servers: [{ url: publicBase("rest", origin, settings) }],
     tags: [...new Set(operations.map(capabilityOf))].map((name) => ({ name })),
     paths,
     components: { schemas: { Error: errorSchema }, securitySchemes: securitySchemes() },
@@ -132,7 +134,11 @@ function success(operation: Operation): JsonObject {
   }
   const { status = 200, output } = operation;
   const content = { "application/json": { schema: jsonSchema(output, "output") } };
-  return { [status]: { description: status === 201 ? "Created." : "Done.", content } };
+  const { otherwise } = operation;
+  return {
+    [status]: { description: status === 201 ? "Created." : "Done.", content },
+    ...(otherwise === undefined ? {} : { [otherwise.status]: { description: otherwise.words, content } }),
+  };
 }
 
 /** Codes of one status share a response; its description tells them apart. */

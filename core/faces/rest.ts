@@ -1,4 +1,5 @@
 /** Call and page operations on HTTP: path, query, headers and body become one input; the answer becomes JSON or a page. */
+import { quote } from "../kernel/fields.ts";
 import { fromText } from "../kernel/input.ts";
 import type { Call, Corridor } from "../kernel/invoke.ts";
 import { parseJson } from "../kernel/json_text.ts";
@@ -94,11 +95,19 @@ async function addBody(
     addQuery(operation, url, fields);
     return { ...fields, [rule.raw]: await readBody(request, most.raw) };
   }
+  const astray = [...url.searchParams.keys()][0];
+  if (astray !== undefined) {
+    throw new Fault("invalid_input", `The field ${quote(astray)} stands in the query; send it in the JSON body`);
+  }
   const bytes = await readBody(request, most.json);
   const needsBody = Object.keys(operation.input.entries).some((name) => !Object.hasOwn(fields, name));
   if (bytes.length === 0 && !needsBody) return fields;
   const body = bytes.length === 0 && type === "" ? {} : parseJson(bytes);
   if (typeof body !== "object" || body === null || Array.isArray(body)) return body;
+  for (const [field, header] of Object.entries(operation.headers ?? {})) {
+    if (Object.hasOwn(body, field))
+      throw new Fault("invalid_input", `The field ${field} travels as the header ${header}, not in the body`);
+  }
   for (const name of Object.keys(fields)) {
     if (Object.hasOwn(body, name))
       throw new Fault(

@@ -17,7 +17,8 @@ export function line(most: number, description: string) {
   return v.pipe(
     v.string(),
     v.check((text) => text.trim() !== "", "is empty; send at least one visible character"),
-    v.maxLength(most, (issue) => `has ${issue.input.length} characters, the most is ${most}`),
+    atMost(most),
+    v.metadata({ maxLength: most }),
     v.regex(/^[^\p{Cc}]*$/u, "contains control characters; send one line of text"),
     v.description(description),
   );
@@ -25,10 +26,14 @@ export function line(most: number, description: string) {
 
 /** Text of several lines, up to `most` characters. */
 export function text(most: number, description: string) {
-  return v.pipe(
-    v.string(),
-    v.maxLength(most, (issue) => `has ${issue.input.length} characters, the most is ${most}`),
-    v.description(description),
+  return v.pipe(v.string(), atMost(most), v.metadata({ maxLength: most }), v.description(description));
+}
+
+/** Counts code points, as JSON Schema does. */
+function atMost(most: number) {
+  return v.check<string, (issue: v.CheckIssue<string>) => string>(
+    (value) => value.length <= most || [...value].length <= most,
+    (issue) => `has ${[...issue.input].length} characters, the most is ${most}`,
   );
 }
 

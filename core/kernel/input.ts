@@ -5,7 +5,7 @@ import type { JsonObject } from "../ports/json.ts";
 import { quote } from "./fields.ts";
 import { refuseUnsafe } from "./json_text.ts";
 import { nearest } from "./nearest.ts";
-import type { InputSchema } from "./operation.ts";
+import type { AnySchema, InputSchema } from "./operation.ts";
 
 /** Validates `raw` as `action`'s input; throws `invalid_input` naming field, value and limit. */
 export function parseInput<S extends InputSchema>(schema: S, raw: unknown, action: string): v.InferOutput<S> {
@@ -35,7 +35,7 @@ export function parseInput<S extends InputSchema>(schema: S, raw: unknown, actio
   const parsed = v.safeParse(schema, raw, { abortEarly: true });
   if (parsed.success) return parsed.output;
   const issue = parsed.issues[0];
-  throw new Fault("invalid_input", `Cannot ${action}: ${describe(issue, schema)}`, { details: details(issue) });
+  throw new Fault("invalid_input", `Cannot ${action}: ${describe(issue, schema)}`, { details: details(issue, schema) });
 }
 
 /** Validates one field alone, as the corridor does before it reads a body. */
@@ -83,13 +83,19 @@ function wanted(expected: string | null): string {
   return named.join(" or ");
 }
 
-function details(issue: v.BaseIssue<unknown>): JsonObject {
+function details(issue: v.BaseIssue<unknown>, schema: InputSchema): JsonObject {
   const field = v.getDotPath(issue);
-  const requirement = issue.kind === "validation" ? issue.requirement : undefined;
-  return {
-    ...(field === null ? {} : { field }),
-    ...(typeof requirement === "number" ? { limit: requirement } : {}),
-  };
+  const limit = limitOf(issue, schema.entries[field ?? ""]);
+  return { ...(field === null ? {} : { field }), ...(limit === null ? {} : { limit }) };
+}
+
+/** The number that was overstepped: the rule's own, or the length that the field's schema states for a text. */
+function limitOf(issue: v.BaseIssue<unknown>, entry: unknown): number | null {
+  if (issue.kind === "validation" && typeof issue.requirement === "number") return issue.requirement;
+  if (issue.type !== "check" || typeof issue.input !== "string" || entry === undefined) return null;
+  const inner = (entry as { wrapped?: AnySchema }).wrapped ?? (entry as AnySchema);
+  const { maxLength } = v.getMetadata(inner) as { maxLength?: number };
+  return maxLength !== undefined && issue.input.length > maxLength ? maxLength : null;
 }
 
 function listFields(schema: InputSchema): string {

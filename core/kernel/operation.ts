@@ -72,6 +72,8 @@ interface CallDeclaration<I extends InputSchema, O extends AnySchema> extends De
   body?: BodyRule;
   /** Status of success; default 200. */
   status?: 200 | 201;
+  /** Another status that carries the same output, with what it means. */
+  otherwise?: { status: number; words: string };
   output: O;
   handle(context: Context, input: v.InferOutput<I>): Promise<v.InferInput<O>>;
 }

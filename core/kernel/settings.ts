@@ -1,5 +1,7 @@
 /** What the operator may decide, as core sees it: already validated, in plain units. `adapters/config.ts` reads it from the environment. */
 
+import type { AppName } from "../ports/host.ts";
+
 export interface Settings {
   /** Reported by `/healthz`. */
   version: string;
@@ -8,6 +10,8 @@ export interface Settings {
   /** Public base URLs of the rest and mcp apps for the pages that link to them; null: the request's own origin. */
   restBase: string | null;
   mcpBase: string | null;
+  /** The port of each app that this process serves, when they have several; null: all on the one the caller used. */
+  ports: { readonly [app in AppName]?: number } | null;
   /** Keys the HMAC of every stored token. */
   tokenSecretSalt: Uint8Array<ArrayBuffer>;
   /** Bearer of the internal read route; null: not configured. */

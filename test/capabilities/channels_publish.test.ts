@@ -290,12 +290,12 @@ test("POST …/publish takes nesting up to 64 levels", async () => {
   assert.is((await client.publish(channel, nested(63))).status, 201);
 });
 
-test("POST …/publish refuses metadata above 16384 characters", async () => {
+test("POST …/publish refuses metadata above 16384 bytes", async () => {
   const { client, channel } = await open();
   assert.is((await client.publish(channel, 1, { metadata: { a: "x".repeat(16_376) } })).status, 201);
   const { status, body } = await client.publish(channel, 1, { metadata: { a: "x".repeat(16_377) } });
   assert.equal([status, body.error.code], [413, "too_large"]);
-  assert.match(body.error.message, "metadata has 16385 characters as JSON, the most is 16384");
+  assert.match(body.error.message, "metadata has 16385 bytes as JSON, the most is 16384");
 });
 
 test("publishing is limited by its token", async () => {
@@ -313,6 +313,26 @@ test("publishing is limited by its token", async () => {
   assert.is((await client.publish(other, "of its own")).status, 201);
   await advance(200);
   assert.is((await client.publish(channel, "again")).status, 201);
+});
+
+test("a field that stands in the query beside a JSON body is refused by name, not lost", async () => {
+  const { client } = openApp();
+  const channel = await client.createChannel();
+  const { status, body } = await client.send("POST", `/v1/channels/${channel.id}/publish?ttl_seconds=5`, {
+    body: { payload: "x" },
+    headers: { "X-Publish-Token": channel.publish_token },
+  });
+  assert.is(status, 400);
+  assert.match(body.error.message, 'The field "ttl_seconds" stands in the query; send it in the JSON body');
+});
+
+test("lengths are counted in characters as people and JSON Schema count them", async () => {
+  const { client } = openApp();
+  await client.createChannel({ name: "🚀".repeat(200) });
+  const { status, body } = await client.send("POST", "/v1/channels", {
+    body: { name: "🚀".repeat(201), visibility: "public" },
+  });
+  assert.equal([status, body.error.details], [400, { field: "name", limit: 200 }]);
 });
 
 test.run();

@@ -57,20 +57,21 @@ test("four apps on four ports answer each its own paths", async () => {
       const { status, body } = await at(port).send("GET", `/v1/public/${channel.id}`);
       assert.equal([status, body.error.code], [404, "not_found"]);
     }
-    const stream = await openEvents(`http://localhost:${connections}/v1/public/${channel.id}?from=earliest`);
+    const stream = await openEvents(`${channel.url}?from=earliest`);
     await at(rest).publish(channel, "across ports");
     assert.equal(
       (await stream.until(2)).map(({ data }) => JSON.parse(data).payload),
       [1, "across ports"],
     );
     stream.close();
+    assert.is(channel.url, `http://localhost:${connections}/channel/v1/public/${channel.id}`);
     for (const port of [site, rest, mcp, connections]) {
       for (const path of ["/healthz", "/readyz", "/openapi.json"])
         assert.is((await at(port).send("GET", path)).status, 200, `${path} on ${port}`);
     }
     for (const port of [site, rest, mcp, connections]) assert.match(server.output(), `http://localhost:${port}`);
     assert.match(server.output(), `curl -s http://localhost:${rest}/v1/channels -d`);
-    assert.match(server.output(), `curl -N "http://localhost:${connections}/v1/public/$ID`);
+    assert.match(server.output(), `curl -N "http://localhost:${connections}/channel/v1/public/$ID`);
     assert.match(server.output(), `millrace http://localhost:${mcp}/mcp`);
   } finally {
     assert.is((await server.end("SIGTERM")).code, 0);

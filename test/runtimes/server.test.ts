@@ -43,7 +43,7 @@ test("answers a plain health check by HTTP/1.0, which names no host", async () =
 
 test("prints the lines that a newcomer needs", () => {
   assert.match(server.output(), /curl -s http:\/\/localhost:\d+\/v1\/channels -d/);
-  assert.match(server.output(), /curl -N "http:\/\/localhost:\d+\/v1\/public\/\$ID/);
+  assert.match(server.output(), /curl -N "http:\/\/localhost:\d+\/channel\/v1\/public\/\$ID/);
   assert.match(server.output(), /claude mcp add --transport http millrace http:\/\/localhost:\d+\/mcp/);
 });
 

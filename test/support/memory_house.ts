@@ -47,6 +47,7 @@ export function memorySettings(changes: Partial<Settings> = {}): Settings {
     channelBase: null,
     restBase: null,
     mcpBase: null,
+    ports: null,
     tokenSecretSalt: new TextEncoder().encode("a salt for tests, long enough to be one"),
     internalToken: null,
     payloadMaxBytes: 1_048_576,

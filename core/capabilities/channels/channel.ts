@@ -1,8 +1,10 @@
 /** The channel itself: its record, its public shape, and the one way to load it. A channel is a journal subject with a name and rights. */
+
 import * as v from "valibot";
 import type { Context } from "../../kernel/context.ts";
 import { instant, line, text, uuid, whole } from "../../kernel/fields.ts";
 import { notFound } from "../../kernel/invoke.ts";
+import { publicBase } from "../../kernel/public_base.ts";
 import type { Command } from "../../ports/database.ts";
 import type { Document } from "../../ports/documents.ts";
 import { Fault } from "../../ports/fault.ts";
@@ -56,7 +58,7 @@ export const channelFields = {
 
 /** What everybody who may see the channel sees of it. */
 export function channelJson(channel: Channel, context: Context) {
-  const base = context.settings.channelBase ?? context.origin;
+  const base = publicBase("connections", context.origin, context.settings);
   return {
     id: channel.id,
     name: channel.name,

@@ -57,10 +57,11 @@ export async function toEntry(message: NewMessage, context: Context): Promise<Ne
     );
   }
   const metadata = JSON.stringify(message.metadata);
-  if (metadata.length > METADATA_MAX_BYTES) {
+  const metadataBytes = encoder.encode(metadata).length;
+  if (metadataBytes > METADATA_MAX_BYTES) {
     throw new Fault(
       "too_large",
-      `Cannot publish: metadata has ${metadata.length} characters as JSON, the most is ${METADATA_MAX_BYTES}; put the rest into the payload`,
+      `Cannot publish: metadata has ${metadataBytes} bytes as JSON, the most is ${METADATA_MAX_BYTES}; put the rest into the payload`,
       {
         details: { field: "metadata", limit_bytes: METADATA_MAX_BYTES },
       },

@@ -17,7 +17,7 @@ const payload = v.pipe(
 const metadata = v.pipe(
   v.custom<JsonObject>(isObject, (issue) => `is ${quote(issue.input)}; send an object`),
   v.metadata({ type: "object" }),
-  v.description("A JSON object that travels with the payload, at most 16384 characters"),
+  v.description("A JSON object that travels with the payload, at most 16384 bytes as JSON"),
 );
 
 function isObject(value: unknown): boolean {

@@ -41,6 +41,7 @@ export const ready = call({
   needs: "nobody",
   limit: "unlimited",
   input: v.strictObject({}),
+  otherwise: { status: 503, words: "Something is not ready; the same body says what." },
   output: v.object({
     ready: v.pipe(v.boolean(), v.description("Whether all checks are ready")),
     checks: v.object({

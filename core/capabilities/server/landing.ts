@@ -1,9 +1,11 @@
 /** The landing page: what Millrace is, three lines to try it, a channel to play with, and how to connect a model. */
+
 import * as v from "valibot";
 import type { Context } from "../../kernel/context.ts";
 import { html } from "../../kernel/html.ts";
 import { codeBlock, HTML, layout, type Markup } from "../../kernel/layout.ts";
 import { page } from "../../kernel/operation.ts";
+import { publicBase } from "../../kernel/public_base.ts";
 import { demo } from "./landing_demo.ts";
 import { connect, limits, tokens } from "./landing_words.ts";
 
@@ -29,7 +31,7 @@ export const landing = page({
 
 function content(context: Context): Markup {
   const { origin, settings } = context;
-  const rest = settings.restBase ?? origin;
+  const rest = publicBase("rest", origin, settings);
   return html`
 <div class="wrap hero">
 <h1>Durable channels for agents, scripts and people.</h1>
@@ -45,7 +47,7 @@ ${race}
 </div>
 ${lines(rest)}
 ${demo(rest)}
-${connect(`${settings.mcpBase ?? origin}/mcp`)}
+${connect(`${publicBase("mcp", origin, settings)}/mcp`)}
 ${tokens()}
 ${limits(settings)}
 </div>`;

@@ -1,6 +1,8 @@
 /** Examples as they are typed: a curl line and an MCP request, both from the declared input. `$NAME` values stay shell variables. */
+
 import { credentialKinds } from "../../kernel/credential.ts";
 import { type Endpoint, type Example, endpointsOf, type Operation } from "../../kernel/operation.ts";
+import { publicBase } from "../../kernel/public_base.ts";
 import type { Settings } from "../../kernel/settings.ts";
 import type { Json, JsonObject } from "../../ports/json.ts";
 import { fieldsOf, hasBody, rawFieldOf } from "./fields.ts";
@@ -10,9 +12,7 @@ export type Base = (app: Endpoint["app"]) => string;
 
 export function baseOf(settings: Settings, origin: string): Base {
   return (app) => {
-    if (app === "rest") return settings.restBase ?? origin;
-    if (app === "connections") return settings.channelBase ?? origin;
-    return app === "mcp" ? (settings.mcpBase ?? origin) : origin;
+    return app === "all" ? origin : publicBase(app, origin, settings);
   };
 }
 

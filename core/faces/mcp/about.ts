@@ -1,4 +1,5 @@
 /** Who this server says it is over MCP: versions, name, instructions and the discovery document. Tools are not listed here. */
+import { publicBase } from "../../kernel/public_base.ts";
 import type { Settings } from "../../kernel/settings.ts";
 
 /** The protocol versions spoken, the preferred one first. 2026-07-28 is not among them. */
@@ -34,7 +35,7 @@ export function discoveryDocument(settings: Settings, origin: string) {
     remotes: [
       {
         type: "streamable-http",
-        url: `${settings.mcpBase ?? origin}/mcp`,
+        url: `${publicBase("mcp", origin, settings)}/mcp`,
         supportedProtocolVersions: protocolVersions,
       },
     ],

@@ -1,11 +1,11 @@
 /** The tools: one for each operation that names one, made once. It knows nothing of protocol versions, sessions or HTTP. */
 import type { CallToolResult, Tool } from "@modelcontextprotocol/sdk/types.js";
 import type { House } from "../../kernel/context.ts";
-import { hideSecrets } from "../../kernel/credential.ts";
 import { asFault, type Call, type Corridor } from "../../kernel/invoke.ts";
 import { nearest } from "../../kernel/nearest.ts";
 import type { Operation } from "../../kernel/operation.ts";
-import { Fault, faultCodes } from "../../ports/fault.ts";
+import { Fault } from "../../ports/fault.ts";
+import { envelope } from "../route.ts";
 import { credentialArgument, type ToolOperation, toolOf } from "./tool_schema.ts";
 
 /** Where a call comes from. */
@@ -78,10 +78,8 @@ function secretOf(argument: string, value: unknown): string | null {
 }
 
 /** Without structuredContent: clients hold that against the output schema even when it is an error. */
-function failed({ code, message }: Fault, requestId: string): CallToolResult {
-  return {
-    isError: true,
-    content: [{ type: "text", text: `${code}: ${hideSecrets(message)}` }],
-    _meta: { code, request_id: requestId, retryable: faultCodes[code].retryable },
-  };
+function failed(fault: Fault, requestId: string): CallToolResult {
+  const { error } = envelope(fault, requestId);
+  const { message, ...particulars } = error;
+  return { isError: true, content: [{ type: "text", text: `${error.code}: ${message}` }], _meta: particulars };
 }
