@@ -1,8 +1,8 @@
 /** Channels: durable logs of messages with a publish token, read by anyone who has the URL or a read grant. */
 import type { Capability } from "../../kernel/capability.ts";
-import { create, get, remove } from "./create.ts";
 import { duties } from "./duties.ts";
 import { createReadGrant, revokeReadGrant } from "./grants.ts";
+import { create, get, remove } from "./lifecycle.ts";
 import { publish } from "./publish.ts";
 import { follow, messages, readMessages } from "./read.ts";
 

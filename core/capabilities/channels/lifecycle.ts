@@ -18,6 +18,17 @@ import {
 } from "./channel.ts";
 import { mintGrant } from "./grants.ts";
 
+/** The channel of the examples, as everybody who may see it sees it. */
+const shownChannel = {
+  id: "$CHANNEL_ID",
+  name: "orders",
+  visibility: "public",
+  description: "Order events",
+  default_ttl_seconds: 86400,
+  url: "$URL",
+  created_at: "$TIME",
+};
+
 export const create = call({
   summary: "Create a channel.",
   details:
@@ -43,13 +54,7 @@ export const create = call({
     {
       input: { name: "orders", visibility: "public", description: "Order events" },
       output: {
-        id: "$CHANNEL_ID",
-        name: "orders",
-        visibility: "public",
-        description: "Order events",
-        default_ttl_seconds: 86400,
-        url: "$URL",
-        created_at: "$TIME",
+        ...shownChannel,
         publish_token: "$PUBLISH_TOKEN",
       },
     },
@@ -107,15 +112,7 @@ export const get = call({
   examples: [
     {
       input: { channel_id: "$CHANNEL_ID" },
-      output: {
-        id: "$CHANNEL_ID",
-        name: "orders",
-        visibility: "public",
-        description: "Order events",
-        default_ttl_seconds: 86400,
-        url: "$URL",
-        created_at: "$TIME",
-      },
+      output: shownChannel,
     },
   ],
   handle: async (context, { channel_id }) => channelJson(await loadChannel(context, channel_id), context),
