@@ -1,5 +1,6 @@
-/** The main job on a real server of the runtime that runs this file: embedded PostgreSQL, files on disk, everything through the URL. */
+/** The main job on a real server of the runtime that runs this file, everything through the URL: on embedded PostgreSQL and files on disk, or on the stores that TEST_ variables name. */
 import { connect } from "node:net";
+import process from "node:process";
 import { Client as McpClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { suite } from "uvu";
@@ -9,23 +10,44 @@ import { openEvents } from "../support/event_stream.ts";
 import { sendRaw } from "../support/raw_http.ts";
 import { runtimeName } from "../support/runtime.ts";
 import { type ServerProcess, startServerProcess, temporaryDirectory } from "../support/server_process.ts";
+import { createTestDatabase, type TestDatabase } from "../support/test_database.ts";
 
 const INTERNAL = "internal-token-of-the-suite";
 const test = suite(`server on ${runtimeName}`);
 let server: ServerProcess;
 let client: Client;
 let directory: { path: string; remove(): Promise<void> };
+let database: TestDatabase | undefined;
 
 test.before(async () => {
   directory = await temporaryDirectory();
-  server = await startServerProcess({ dataDir: directory.path, env: { INTERNAL_TOKEN: INTERNAL } });
+  server = await startServerProcess({
+    dataDir: directory.path,
+    env: { INTERNAL_TOKEN: INTERNAL, ...(await externalStores()) },
+  });
   client = createClient(server.url);
 });
 
 test.after(async () => {
   await server.end("SIGTERM");
+  await database?.drop();
   await directory.remove();
 });
+
+/** With TEST_S3_ENDPOINT the same promises are kept on the PostgreSQL and the S3 server that the TEST_ variables name. */
+async function externalStores(): Promise<Record<string, string>> {
+  const { TEST_S3_ENDPOINT, TEST_S3_ACCESS_KEY, TEST_S3_SECRET_KEY, TEST_S3_REGION, TEST_DATABASE_URL } = process.env;
+  if (TEST_S3_ENDPOINT === undefined || TEST_DATABASE_URL === undefined) return {};
+  database = await createTestDatabase(TEST_DATABASE_URL);
+  return {
+    ...database.env,
+    S3_ENDPOINT: TEST_S3_ENDPOINT,
+    S3_BUCKET: `server-${crypto.randomUUID()}`,
+    S3_ACCESS_KEY: TEST_S3_ACCESS_KEY ?? "",
+    S3_SECRET_KEY: TEST_S3_SECRET_KEY ?? "",
+    S3_REGION: TEST_S3_REGION ?? "",
+  };
+}
 
 test("is healthy and ready, and says its version", async () => {
   const health = await client.send("GET", "/healthz");
