@@ -50,13 +50,12 @@ const whole = (least: number, most: number, initial: string) =>
   );
 const oneOf = <const T extends readonly string[]>(names: T, initial: T[number]) =>
   v.optional(v.picklist(names, `one of ${names.join(", ")}`), initial);
-const port = v.optional(
-  v.pipe(
-    v.string(),
-    v.check((text) => /^\d+$/.test(text) && Number(text) < 65_536, "a port, 0 to 65535"),
-    v.transform(Number),
-  ),
+const portNumber = v.pipe(
+  v.string(),
+  v.check((text) => /^\d+$/.test(text) && Number(text) < 65_536, "a port, 0 to 65535"),
+  v.transform(Number),
 );
+const port = v.optional(portNumber);
 const url = (what: string) =>
   v.optional(
     v.pipe(
@@ -89,14 +88,7 @@ function isReadableUrl(text: string): boolean {
 
 /** Every variable we read, in the order of `.env.example`. */
 export const variables = {
-  PORT: v.optional(
-    v.pipe(
-      v.string(),
-      v.check((text) => /^\d+$/.test(text) && Number(text) < 65_536, "a port, 0 to 65535"),
-      v.transform(Number),
-    ),
-    "8080",
-  ),
+  PORT: v.optional(portNumber, "8080"),
   HOST: v.optional(v.string(), "0.0.0.0"),
   MILLRACE_APPS: apps,
   PORT_SITE: port,

@@ -55,6 +55,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
   const { journal, drained } = postgresJournal({ pool, appends, lanes });
 
   let closing: Promise<unknown> | null = null;
+  let installation: string | null = null;
+
   const database: Database = {
     journal,
     documents: postgresDocuments(pool),
@@ -62,9 +64,10 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
     commit: (unit) => commitUnit(pool, unit),
     lease: postgresLeases(pool),
     async installation() {
-      const [row] = await pool.query<{ id: string }>(INSTALLATION, []);
-      if (row === undefined) throw new Error("the table installation is empty");
-      return row.id;
+      // It never changes, and every large payload asks for it.
+      installation ??= (await pool.query<{ id: string }>(INSTALLATION, []))[0]?.id ?? null;
+      if (installation === null) throw new Error("the table installation is empty");
+      return installation;
     },
     ready: () => readinessOf(pool, needed),
     async close() {

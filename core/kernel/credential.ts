@@ -10,7 +10,7 @@ import { Fault } from "../ports/fault.ts";
 import type { Ids } from "../ports/ids.ts";
 import type { JsonObject } from "../ports/json.ts";
 import { createCache } from "./cache.ts";
-import type { Knocks } from "./knock.ts";
+import { concernsCredentials, type Knocks } from "./knock.ts";
 
 /** How each kind of credential looks and travels. `bearer`: `Authorization: Bearer` carries it too. */
 export const credentialKinds = {
@@ -85,7 +85,7 @@ export function createCredentials(options: CredentialOptions): Credentials {
   const known = createCache<Principal | null>(clock, CACHE);
   const key = crypto.subtle.importKey("raw", salt, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
   knocks.onEvery((subjects) => {
-    if (subjects === "all" || subjects.some((subject) => subject.startsWith("credential/"))) known.clear();
+    if (concernsCredentials(subjects)) known.clear();
   });
 
   async function idOf(token: string): Promise<string> {

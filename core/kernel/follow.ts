@@ -7,12 +7,11 @@ import type { Sink } from "../ports/host.ts";
 import type { House } from "./context.ts";
 import type { Feed, Wire } from "./feed.ts";
 import { createFeeder, type Feeder } from "./feeder.ts";
-import { knockOf } from "./knock.ts";
+import { concernsCredentials, knockOf } from "./knock.ts";
 import { createTurns } from "./turns.ts";
 
 /** How many readers of the process read or encode history at once. */
 const REPLAYS = 16;
-const CREDENTIAL = knockOf.credential("");
 
 export interface Followers {
   /** Serves `feed` to the sink until either side ends. `name` tells apart feeds that read one subject differently. */
@@ -27,11 +26,10 @@ export function createFollowers(house: House, options: { wire: Wire; signal: Abo
   const { database, clock, knocks, log, settings } = house;
   const feeders = new Map<string, Feeder>();
   const turns = createTurns(REPLAYS);
-  let watching = false;
 
   knocks.onEvery((subjects) => {
     // Every publish knocks; only a knock on a credential is worth a walk over the readers.
-    if (subjects !== "all" && !subjects.some((subject) => subject.startsWith(CREDENTIAL))) return;
+    if (!concernsCredentials(subjects)) return;
     const held =
       subjects === "all"
         ? heldCredentials()
@@ -72,36 +70,33 @@ export function createFollowers(house: House, options: { wire: Wire; signal: Abo
     }
   }
 
-  /** Runs while somebody follows something. */
-  async function watch(): Promise<void> {
-    if (watching) return;
-    watching = true;
-    await Promise.all([look(), beat()]).finally(() => {
-      watching = false;
-    });
+  /** Repeats a round each `pollMs` while somebody follows something; calling it while it runs changes nothing. */
+  function whileFollowed(round: () => Promise<void> | void): () => Promise<void> {
+    let running = false;
+    return async () => {
+      if (running) return;
+      running = true;
+      while (feeders.size > 0 && !options.signal.aborted) {
+        await clock.sleep(settings.pollMs, options.signal);
+        await Promise.resolve().then(round).catch(report);
+      }
+      running = false;
+    };
   }
 
-  const isIdle = () => feeders.size === 0 || options.signal.aborted;
+  const look = whileFollowed(async () => {
+    await lookAtSubjects().catch(report);
+    const held = heldCredentials();
+    if (held.length > 0) await endRevoked(held);
+  });
 
-  async function look(): Promise<void> {
-    while (!isIdle()) {
-      await clock.sleep(settings.pollMs, options.signal);
-      await lookAtSubjects().catch(report);
-      const held = heldCredentials();
-      if (held.length > 0) await endRevoked(held).catch(report);
-    }
-  }
-
-  /** A loop of its own: a slow database must not make a quiet stream look dead. */
-  async function beat(): Promise<void> {
-    let last = clock.elapsed();
-    while (!isIdle()) {
-      await clock.sleep(settings.pollMs, options.signal);
-      if (clock.elapsed() - last < settings.heartbeatMs) continue;
-      last = clock.elapsed();
-      for (const feeder of feeders.values()) feeder.beat();
-    }
-  }
+  // A loop of its own: a slow database must not make a quiet stream look dead.
+  let beaten = clock.elapsed();
+  const beat = whileFollowed(() => {
+    if (clock.elapsed() - beaten < settings.heartbeatMs) return;
+    beaten = clock.elapsed();
+    for (const feeder of feeders.values()) feeder.beat();
+  });
 
   function feederOf(name: string, feed: Feed): Feeder {
     const key = `${name} ${feed.realm} ${feed.subject}`;
@@ -128,7 +123,8 @@ export function createFollowers(house: House, options: { wire: Wire; signal: Abo
     follow(name, feed, { sink, credential }) {
       if (options.signal.aborted) return sink.close();
       feederOf(name, feed).attach({ sink, credential, cursor: feed.after }, feed.start);
-      void watch();
+      void look();
+      void beat();
     },
     count: () => [...feeders.values()].reduce((sum, feeder) => sum + feeder.readers.size, 0),
     end() {

@@ -135,11 +135,8 @@ async function identifyHolder(house: House, needs: CredentialNeed, call: Call): 
 /** The words for "no read token" when a handler finds that one is needed after all. */
 export function missingCredential(kind: keyof typeof credentialKinds): Fault {
   const { header, argument, bearer, words } = credentialKinds[kind];
-  return new Fault("unauthorized", `The ${words} is missing; send it as ${describeCarriers(header, argument, bearer)}`);
-}
-
-function describeCarriers(header: string, argument: string, bearer: boolean): string {
-  return `the header ${header}${bearer ? " or Authorization: Bearer" : ""} (over MCP: the argument ${argument})`;
+  const carriers = `the header ${header}${bearer ? " or Authorization: Bearer" : ""} (over MCP: the argument ${argument})`;
+  return new Fault("unauthorized", `The ${words} is missing; send it as ${carriers}`);
 }
 
 async function requireInternal(configured: string, given: string | null): Promise<void> {

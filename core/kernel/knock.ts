@@ -4,8 +4,13 @@ import type { Bus } from "../ports/bus.ts";
 export const knockOf = {
   journal: (realm: string, subject: string) => `journal/${realm}/${subject}`,
   credential: (id: string) => `credential/${id}`,
-  document: (realm: string, collection: string, id: string) => `document/${realm}/${collection}/${id}`,
 };
+
+/** Whether one of the knocks is on a credential, or may have been. */
+export function concernsCredentials(subjects: readonly string[] | "all"): boolean {
+  const start = knockOf.credential("");
+  return subjects === "all" || subjects.some((subject) => subject.startsWith(start));
+}
 
 export interface Knocks {
   /** Calls `heard` at each knock on the subject, and when knocks may have been lost. Returns the function that ends it. */

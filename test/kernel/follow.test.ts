@@ -236,6 +236,31 @@ test("a subject that is closed already ends a new reader at once", async () => {
   }
 });
 
+test("heartbeats come to a reader that came while a look for the one before was still under way", async () => {
+  let release = () => {};
+  let hold = false;
+  const followed = await openFollowed({
+    journal: (journal) => ({
+      ...journal,
+      async bounds(...of) {
+        if (hold) await new Promise<void>((resolve) => (release = resolve));
+        return journal.bounds(...of);
+      },
+    }),
+  });
+  const first = followed.follow();
+  await followed.settle();
+  hold = true;
+  await followed.house.clock.advance(1_000);
+  first.close();
+  await followed.house.clock.advance(1_000);
+  const second = followed.follow();
+  hold = false;
+  release();
+  await followed.house.clock.advance(16_000);
+  assert.ok(second.lines().includes("beat"), second.text());
+});
+
 test("end() ends every answer, and afterwards nobody is served", async () => {
   const followed = await openFollowed();
   const sinks = [followed.follow(), followed.follow()];

@@ -137,7 +137,7 @@ export const remove = call({
       record: { deleted_at },
       commands: [{ op: "journal.close", realm: REALM, subject: channel_id }],
     }));
-    bus.knock([knockOf.journal(REALM, channel_id), knockOf.document(REALM, CHANNELS, channel_id)]);
+    bus.knock([knockOf.journal(REALM, channel_id)]);
     return { id: channel_id, deleted_at };
   },
 });

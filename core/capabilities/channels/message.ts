@@ -100,8 +100,7 @@ function asText(bytes: Uint8Array): string | null {
 
 async function store(bytes: Uint8Array, context: Context): Promise<Blob> {
   const hour = context.clock.now().toISOString().slice(0, 13).replace(/\D/g, "");
-  const prefix = await context.once("channels/prefix", () => objectPrefix(context));
-  const key = `${prefix}${hour}/${toHex(context.ids.bytes(16))}`;
+  const key = `${await objectPrefix(context)}${hour}/${toHex(context.ids.bytes(16))}`;
   const sha256 = await sumOf(bytes);
   await context.objects.put(key, bytes);
   return { key, size: bytes.length, sha256 };

@@ -5,6 +5,7 @@ import { notFound } from "../../kernel/invoke.ts";
 import { knockOf } from "../../kernel/knock.ts";
 import { call } from "../../kernel/operation.ts";
 import { Fault } from "../../ports/fault.ts";
+import { KEY_MAX_BYTES } from "../../ports/journal.ts";
 import type { Json, JsonObject } from "../../ports/json.ts";
 import { channelId, REALM, ttlSeconds } from "./channel.ts";
 import { fingerprint, type NewMessage, toEntry } from "./message.ts";
@@ -26,7 +27,10 @@ function isObject(value: unknown): boolean {
 
 const idempotencyKey = v.pipe(
   v.string(),
-  v.regex(/^[\x21-\x7e]{1,255}$/, "is no key; send 1 to 255 visible ASCII characters"),
+  v.regex(
+    new RegExp(`^[\\x21-\\x7e]{1,${KEY_MAX_BYTES}}$`),
+    `is no key; send 1 to ${KEY_MAX_BYTES} visible ASCII characters`,
+  ),
   v.description(
     "Makes a retry safe: the same key with the same message within 48 h stores one message and answers its id again",
   ),
