@@ -1,6 +1,7 @@
 DROP FUNCTION commit_unit(
   jsonb, jsonb, integer[],
-  text[], text[], integer[], boolean[], text[], text[], integer[], text[], bigint[], text[], bigint[], text[]
+  text[], text[], integer[], bigint[], bigint[], integer[], boolean[], text[], text[],
+  integer[], integer[], text[], bigint[], text[], bigint[], text[]
 );
 DROP FUNCTION document_remove(text, text, text);
 DROP FUNCTION document_put(text, text, text, text, bigint, double precision);

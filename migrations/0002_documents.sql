@@ -66,15 +66,16 @@ END
 $$;
 
 -- A whole unit in one round trip: documents, then subjects, then appends; all of it or nothing. in_documents and
--- in_subjects are arrays of commands with their place `n` in the unit; in_places has the place of each append and the
--- other arrays are those of journal_append. Rows come back as (place, refused, outcome): with a refused one among
--- them, nothing has been stored, and the lowest refused place tells why.
+-- in_subjects are arrays of commands with their place `n` in the unit; the arrays are those of journal_append. Rows come back
+-- as (place, refused, outcome), that of all appends together without a place: with a refused one among them, nothing has
+-- been stored.
 -- Rows of each kind are taken in one order everywhere, so units cannot deadlock.
 CREATE FUNCTION commit_unit(
-  in_documents jsonb, in_subjects jsonb, in_places integer[],
-  in_realm text[], in_subject text[],
+  in_documents jsonb, in_subjects jsonb,
+  in_realm text[], in_subject text[], in_count integer[], in_soonest_ms bigint[], in_latest_ms bigint[],
   in_at integer[], in_if_open boolean[], in_key text[], in_fingerprint text[],
-  in_of integer[], in_data text[], in_ttl_ms bigint[], in_blob_key text[], in_blob_size bigint[], in_blob_sha256 text[]
+  in_of integer[], in_step integer[], in_data text[], in_ttl_ms bigint[],
+  in_blob_key text[], in_blob_size bigint[], in_blob_sha256 text[]
 ) RETURNS TABLE (place integer, refused boolean, outcome jsonb) LANGUAGE plpgsql VOLATILE
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
@@ -148,19 +149,15 @@ BEGIN
   END IF;
 
   IF cardinality(in_at) > 0 THEN
-    FOR command IN
-      SELECT * FROM journal_append(
-        in_realm, in_subject, in_at, in_if_open, in_key, in_fingerprint,
-        in_of, in_data, in_ttl_ms, in_blob_key, in_blob_size, in_blob_sha256
-      )
-    LOOP
-      place := in_places[command.n];
-      refused := command.status IN ('closed', 'mismatch');
-      outcome := to_jsonb(command);
-      any_refused := any_refused OR refused;
-      RETURN NEXT;
-    END LOOP;
-    IF any_refused THEN
+    SELECT * INTO written FROM journal_append(
+      in_realm, in_subject, in_count, in_soonest_ms, in_latest_ms, in_at, in_if_open, in_key, in_fingerprint,
+      in_of, in_step, in_data, in_ttl_ms, in_blob_key, in_blob_size, in_blob_sha256
+    );
+    place := NULL;
+    refused := written.refused;
+    outcome := to_jsonb(written);
+    RETURN NEXT;
+    IF refused THEN
       RAISE EXCEPTION USING ERRCODE = 'MR001';
     END IF;
   END IF;

@@ -3,7 +3,7 @@
  * migrations/0001_journal.sql.
  */
 import { type AppendEntries, type Bounds, EARLIEST, type Entry, type Journal } from "../../core/ports/journal.ts";
-import { type AppendRow, appendParameters, pack, unpack } from "./batch.ts";
+import { appendParameters, type BatchRow, pack, receipts } from "./batch.ts";
 import { type Appended, type Lane, openLane } from "./lane.ts";
 import type { Pool, Statement } from "./pool.ts";
 
@@ -31,32 +31,45 @@ const WAITING_BYTES = 64 * 1024 * 1024;
 
 const APPEND: Statement = {
   name: "journal_append",
-  text: `SELECT n, status, ids, created_ms, expires_ms FROM journal_append(${appendParameters(1)})`,
+  text: `SELECT created_ms, to_json(ids) AS ids, to_json(previous) AS previous, known FROM journal_append(${appendParameters(1)})`,
+};
+const APPEND_ONE: Statement = {
+  name: "journal_append_one",
+  text: "SELECT journal_append_one($1, $2, $3, $4, $5, $6, $7) AS made",
 };
 
-const SUBJECT = `s.last_id, s.closed_at IS NOT NULL AS shut,
-  journal_lost_through(s.realm, s.subject, s.lost_through, s.next_expiry) AS lost_through`;
+// The clock yields a row where there is no subject, too.
+const SUBJECT = `millrace_ms(c.now) AS now_ms, s.subject, s.last_id, s.closed_at IS NOT NULL AS shut,
+  journal_lost_through(s.number, s.lost_through, s.next_expiry, s.last_expiry, c.now) AS lost_through`;
+const NUMBER = "(SELECT s.number FROM journal_subjects s WHERE s.realm = $1 AND s.subject = $2)";
+const CLOCK = "(SELECT millrace_now() AS now) c";
+const ENTRY = `i.id, i.data, i.blob_key, i.blob_size::float8, i.blob_sha256,
+  millrace_ms(i.created_at) AS created_ms, millrace_ms(i.expires_at) AS expires_ms`;
 
 const BOUNDS: Statement = {
   name: "journal_bounds",
-  text: `SELECT s.subject, ${SUBJECT} FROM journal_subjects s WHERE s.realm = $1 AND s.subject = ANY ($2)`,
+  text: `SELECT ${SUBJECT} FROM ${CLOCK} LEFT JOIN journal_subjects s ON s.realm = $1 AND s.subject = ANY ($2)`,
 };
 
 // One statement, so that entries and bounds come from one snapshot; a subject without entries still yields a row.
 const READ: Statement = {
   name: "journal_read",
   text: `SELECT ${SUBJECT}, e.*
-    FROM journal_subjects s
+    FROM ${CLOCK}
+    LEFT JOIN journal_subjects s ON s.realm = $1 AND s.subject = $2
     LEFT JOIN LATERAL (
-      SELECT i.id, i.data, i.blob_key, i.blob_size::float8, i.blob_sha256,
-        millrace_ms(i.created_at) AS created_ms, millrace_ms(i.expires_at) AS expires_ms
-      FROM journal_entries i
-      WHERE i.realm = $1 AND i.subject = $2 AND i.id > $3
-        AND (i.expires_at IS NULL OR i.expires_at > (SELECT millrace_now()))
+      SELECT ${ENTRY} FROM journal_entries i
+      WHERE i.subject_number = s.number AND i.id > $3 AND (i.expires_at IS NULL OR i.expires_at > c.now)
       ORDER BY i.id LIMIT $4
     ) e ON true
-    WHERE s.realm = $1 AND s.subject = $2
     ORDER BY e.id`,
+};
+
+const NEWEST: Statement = {
+  name: "journal_newest",
+  text: `SELECT ${ENTRY} FROM journal_entries i
+    WHERE i.subject_number = ${NUMBER} AND (i.expires_at IS NULL OR i.expires_at > (SELECT millrace_now()))
+    ORDER BY i.id DESC LIMIT 1`,
 };
 
 const IDLE: Statement = {
@@ -77,17 +90,20 @@ const REFERENCED: Statement = {
 
 const HOLDS: Statement = {
   name: "journal_holds",
-  text: "SELECT 1 FROM journal_entries e WHERE e.realm = $1 AND e.subject = $2 AND e.id = $3",
+  text: `SELECT 1 FROM journal_entries e WHERE e.subject_number = ${NUMBER} AND e.id = $3`,
 };
 
-interface SubjectRow {
+interface BoundsRow {
+  now_ms: number;
+  /** Null, as all that follows, of a subject that is missing. */
+  subject: string | null;
   last_id: string;
   shut: boolean;
   lost_through: string;
 }
 
-interface EntryRow extends SubjectRow {
-  id: string | null;
+interface EntryRow {
+  id: string;
   data: string;
   blob_key: string | null;
   blob_size: number;
@@ -99,10 +115,19 @@ interface EntryRow extends SubjectRow {
 /** The journal over two pools. */
 export function postgresJournal({ pool, appends, lanes }: JournalOptions): PostgresJournal {
   async function store(batch: readonly AppendEntries[]): Promise<Appended[]> {
-    const rows = await appends.query<AppendRow>(APPEND, pack(batch), UNKNOWN);
-    const outcomes = new Array<Appended>(batch.length);
-    for (const row of rows) outcomes[row.n - 1] = unpack(row);
-    return outcomes;
+    if (batch.length === 1 && isPlain(batch[0]!)) return [await storeOne(batch[0]!)];
+    const { parameters, unpack } = pack(batch);
+    const [row] = await appends.query<BatchRow>(APPEND, parameters, UNKNOWN);
+    return unpack(row!);
+  }
+
+  async function storeOne(command: AppendEntries): Promise<Appended> {
+    const { data, ttlMs, blob } = command.entries[0]!;
+    const values = [command.realm, command.subject, data, ttlMs, blob?.key, blob?.size, blob?.sha256];
+    const [row] = await appends.query<{ made: string | null }>(APPEND_ONE, values, UNKNOWN);
+    if (row!.made === null) return { status: "closed" };
+    const [id, previous, createdMs] = row!.made.split(" ");
+    return { status: "appended", entries: receipts(command, [id!], Number(createdMs)), previous: previous! };
   }
 
   const limits = { batchAppends: BATCH_APPENDS, batchBytes: BATCH_BYTES, waitingBytes: WAITING_BYTES };
@@ -111,16 +136,19 @@ export function postgresJournal({ pool, appends, lanes }: JournalOptions): Postg
   const journal: Journal = {
     append: (command) => open[laneOf(command, lanes)]!.append(command),
     async read(realm, subject, after, limit) {
-      const rows = await pool.query<EntryRow>(READ, [realm, subject, after, limit]);
-      return {
-        entries: rows.flatMap((row) => (row.id === null ? [] : [entryOf(row, row.id)])),
-        bounds: boundsOf(rows[0]),
-      };
+      const rows = await pool.query<BoundsRow & EntryRow>(READ, [realm, subject, after, limit]);
+      const entries = rows[0]!.id === null ? [] : rows.map(entryOf);
+      return { entries, bounds: boundsOf(rows[0]!) };
+    },
+    async newest(realm, subject) {
+      const [row] = await pool.query<EntryRow>(NEWEST, [realm, subject]);
+      return row ? entryOf(row) : null;
     },
     async bounds(realm, subjects) {
-      const rows = await pool.query<SubjectRow & { subject: string }>(BOUNDS, [realm, subjects]);
+      const rows = await pool.query<BoundsRow>(BOUNDS, [realm, subjects]);
       const found = new Map(rows.map((row) => [row.subject, row]));
-      return subjects.map((subject) => boundsOf(found.get(subject)));
+      const missing = { ...rows[0]!, subject: null };
+      return subjects.map((subject) => boundsOf(found.get(subject) ?? missing));
     },
     async expire(limit) {
       const [row] = await pool.query<{ went: number }>(EXPIRE, [limit]);
@@ -151,6 +179,11 @@ export function postgresJournal({ pool, appends, lanes }: JournalOptions): Postg
   };
 }
 
+/** Whether `journal_append_one` can carry it out. */
+function isPlain({ entries, ifOpen, key }: AppendEntries): boolean {
+  return entries.length === 1 && ifOpen === true && key === undefined;
+}
+
 /** The lane of a subject, always the same one: appends to it never contend within the process. (FNV-1a) */
 function laneOf({ realm, subject }: AppendEntries, lanes: number): number {
   if (lanes === 1) return 0;
@@ -159,14 +192,15 @@ function laneOf({ realm, subject }: AppendEntries, lanes: number): number {
   return (hash >>> 0) % lanes;
 }
 
-function boundsOf(row: SubjectRow | undefined): Bounds {
-  if (!row) return { state: "missing", lastId: EARLIEST, lostThrough: EARLIEST };
-  return { state: row.shut ? "closed" : "open", lastId: row.last_id, lostThrough: row.lost_through };
+function boundsOf(row: BoundsRow): Bounds {
+  const now = new Date(row.now_ms);
+  if (row.subject === null) return { state: "missing", lastId: EARLIEST, lostThrough: EARLIEST, now };
+  return { state: row.shut ? "closed" : "open", lastId: row.last_id, lostThrough: row.lost_through, now };
 }
 
-function entryOf(row: EntryRow, id: string): Entry {
+function entryOf(row: EntryRow): Entry {
   return {
-    id,
+    id: row.id,
     data: row.data,
     blob: row.blob_key === null ? null : { key: row.blob_key, size: row.blob_size, sha256: row.blob_sha256 },
     createdAt: new Date(row.created_ms),

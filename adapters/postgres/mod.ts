@@ -29,6 +29,8 @@ export interface PostgresOptions {
   poolSize?: number;
   /** How many appends' batches may be under way at once. Left out: 1. */
   lanes?: number;
+  /** Opens another bus for the processes that use this database. Left out: its own LISTEN and NOTIFY. */
+  openBus?: (database: Database) => Promise<Bus>;
   log: Log;
 }
 
@@ -75,5 +77,6 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
       await closing;
     },
   };
-  return { database, bus: await openBus({ connection, schema, pool, log }) };
+  const bus = await (options.openBus?.(database) ?? openBus({ connection, schema, pool, log }));
+  return { database, bus };
 }

@@ -97,6 +97,19 @@ export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/**
+ * Every statement here looks rows up by an index, or reads a page of one, and is planned once. A plan made while its tables are small must suit
+ * large ones, since it stays until their statistics change: it may not read a table whole, nor sort what an index has in order.
+ */
+const PLANS = {
+  plan_cache_mode: "force_generic_plan",
+  enable_seqscan: "off",
+  enable_bitmapscan: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+  jit: "off",
+};
+
 // By a statement rather than startup options, which a connection string may hold already and some poolers refuse.
 async function prepare(client: pg.ClientBase, { schema, clockOffsetMs }: PoolOptions): Promise<void> {
   const settings = {
@@ -105,6 +118,7 @@ async function prepare(client: pg.ClientBase, { schema, clockOffsetMs }: PoolOpt
     statement_timeout: `${STATEMENT_MS}`,
     idle_in_transaction_session_timeout: `${IDLE_IN_TRANSACTION_MS}`,
     "millrace.clock_offset": `${Math.round(clockOffsetMs)}`,
+    ...PLANS,
   };
   await client.query(
     "SELECT set_config(s.name, s.value, false) FROM unnest($1::text[], $2::text[]) AS s (name, value)",

@@ -15,7 +15,10 @@ export interface Storage {
   close(): Promise<void>;
 }
 
-type DatabaseConfig = Pick<Config, "databaseUrl" | "dataDir" | "autoMigrate" | "allowUnsafeDatabase">;
+type DatabaseConfig = Pick<
+  Config,
+  "databaseUrl" | "dataDir" | "autoMigrate" | "allowUnsafeDatabase" | "lanes" | "natsUrl"
+>;
 
 /** How long a database that does not answer yet is waited for, and how often it is asked. */
 const WAIT_MS = 30_000;
@@ -26,7 +29,12 @@ export async function openStorage(config: DatabaseConfig, log: Log): Promise<Sto
   try {
     await waitFor(() => refuseUnsafe({ connection, allow: config.allowUnsafeDatabase, log }), log);
     if (config.autoMigrate) await migrateUp({ connection, log });
-    const { database, bus } = await openPostgres({ connection, log });
+    const { database, bus } = await openPostgres({
+      connection,
+      lanes: config.lanes,
+      log,
+      ...(config.natsUrl === null ? {} : { openBus: natsBus(config.natsUrl, log) }),
+    });
     return {
       database,
       bus,
@@ -40,6 +48,14 @@ export async function openStorage(config: DatabaseConfig, log: Log): Promise<Sto
     await closeServer();
     throw error;
   }
+}
+
+/** Opens the bus by NATS. Its client is loaded only here: most servers do without. */
+function natsBus(url: string, log: Log): (database: Database) => Promise<Bus> {
+  return async ({ installation }) => {
+    const { openNats } = await import("../nats.ts");
+    return openNats({ url, installation, log });
+  };
 }
 
 /** How to connect, with the embedded server started when there is no other. */

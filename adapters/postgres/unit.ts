@@ -4,24 +4,22 @@
 import type { Command, Committed, Outcome } from "../../core/ports/database.ts";
 import type { PutDocument, RemoveDocument } from "../../core/ports/documents.ts";
 import type { AppendEntries, CloseSubject, OpenSubject } from "../../core/ports/journal.ts";
-import { type AppendRow, appendParameters, pack, unpack } from "./batch.ts";
+import { appendParameters, type BatchRow, pack } from "./batch.ts";
 import { UNKNOWN } from "./journal.ts";
 import type { Pool, Statement } from "./pool.ts";
 
 const COMMIT: Statement = {
   name: "commit_unit",
-  text: `SELECT place, refused, outcome FROM commit_unit($1::jsonb, $2::jsonb, $3::int[], ${appendParameters(4)})`,
+  text: `SELECT place, refused, outcome FROM commit_unit($1::jsonb, $2::jsonb, ${appendParameters(3)})`,
 };
 
-interface Row {
-  place: number;
-  refused: boolean;
-  outcome:
-    | (Omit<AppendRow, "status"> & { status: "appended" | "replayed" })
-    | { status: "put"; version: number; created_ms: number; updated_ms: number }
-    | { status: "stale"; version: number }
-    | { status: "removed" | "absent" | "opened" | "exists" | "closed" | "mismatch" | "active" };
-}
+/** What became of one command, or of all appends together. */
+type Row = { refused: boolean } & ({ place: number; outcome: Written } | { place: null; outcome: BatchRow });
+
+type Written =
+  | { status: "put"; version: number; created_ms: number; updated_ms: number }
+  | { status: "stale"; version: number }
+  | { status: "removed" | "absent" | "opened" | "exists" | "closed" | "active" };
 
 /** A command and its place in the unit. */
 interface Placed<C extends Command> {
@@ -44,24 +42,34 @@ export async function commitUnit(pool: Pool, unit: readonly Command[]): Promise<
   const clash = repeats.find(({ command, of }) => command.fingerprint !== of.command.fingerprint);
   if (clash) return { committed: false, failed: clash.place, outcome: { status: "mismatch" } };
 
+  const { parameters, unpack } = pack(
+    first.map(({ command }) => command),
+    subjects.map(({ command }) => command),
+  );
   const rows = await pool.query<Row>(
     COMMIT,
-    [
-      JSON.stringify(documents.map(documentCommand)),
-      JSON.stringify(subjects.map(subjectCommand)),
-      first.map(({ place }) => place),
-      ...pack(
-        first.map(({ command }) => command),
-        subjects.map(({ command }) => command),
-      ),
-    ],
+    [JSON.stringify(documents.map(documentCommand)), JSON.stringify(subjects.map(subjectCommand)), ...parameters],
     UNKNOWN,
   );
 
-  const refused = rows.filter((row) => row.refused).sort((left, right) => left.place - right.place)[0];
-  if (refused) return { committed: false, failed: refused.place, outcome: outcomeOf(refused.outcome) };
   const outcomes = new Array<Outcome>(unit.length);
-  for (const { place, outcome } of rows) outcomes[place] = outcomeOf(outcome);
+  const refused: number[] = [];
+  for (const row of rows) {
+    if (row.place !== null) {
+      outcomes[row.place] = outcomeOf(row.outcome);
+      if (row.refused) refused.push(row.place);
+      continue;
+    }
+    for (const [index, outcome] of unpack(row.outcome).entries()) {
+      const { place } = first[index]!;
+      outcomes[place] = outcome;
+      if (outcome.status === "closed" || outcome.status === "mismatch") refused.push(place);
+    }
+  }
+  if (refused.length > 0) {
+    const failed = Math.min(...refused);
+    return { committed: false, failed, outcome: outcomes[failed]! };
+  }
   for (const { place, of } of repeats) outcomes[place] = repeated(outcomes[of.place]!);
   return { committed: true, outcomes };
 }
@@ -114,12 +122,9 @@ function subjectCommand({ place, command }: Placed<OpenSubject | CloseSubject>):
   };
 }
 
-function outcomeOf(outcome: Row["outcome"]): Outcome {
+function outcomeOf(outcome: Written): Outcome {
   const { status } = outcome;
   switch (status) {
-    case "appended":
-    case "replayed":
-      return unpack({ ...outcome, status });
     case "put":
       return {
         status,
@@ -135,5 +140,5 @@ function outcomeOf(outcome: Row["outcome"]): Outcome {
 }
 
 function repeated(outcome: Outcome): Outcome {
-  return outcome.status === "appended" ? { ...outcome, status: "replayed" } : outcome;
+  return outcome.status === "appended" ? { status: "replayed", entries: outcome.entries } : outcome;
 }

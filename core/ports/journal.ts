@@ -77,7 +77,16 @@ export interface AppendedEntry {
 
 /** What became of a journal command. */
 export type JournalOutcome =
-  | { status: "appended" | "replayed"; entries: AppendedEntry[] }
+  | {
+      status: "appended";
+      entries: AppendedEntry[];
+      /**
+       * It MUST be the subject's last id directly before the first of these entries, as the lock showed it; EARLIEST when there was none.
+       * So whoever has all up to `previous` has, with these entries, all up to the last of them.
+       */
+      previous: string;
+    }
+  | { status: "replayed"; entries: AppendedEntry[] }
   | { status: "opened" | "exists" }
   | { status: "closed" }
   | { status: "mismatch" }
@@ -91,6 +100,8 @@ export interface Bounds {
   lastId: string;
   /** The highest id that has expired, whether or not `expire` has dropped it yet, or was removed; EARLIEST when none has. */
   lostThrough: string;
+  /** MUST be the store's clock when it looked, of a missing subject too. */
+  now: Date;
 }
 
 export interface JournalPage {
@@ -106,6 +117,8 @@ export interface Journal {
   ): Promise<Extract<JournalOutcome, { status: "appended" | "replayed" | "closed" | "mismatch" }>>;
   /** Up to `limit` unexpired entries with an id greater than `after`, ascending. */
   read(realm: string, subject: string, after: string, limit: number): Promise<JournalPage>;
+  /** The unexpired entry with the highest id; null when there is none. An expired one MUST NOT be returned. */
+  newest(realm: string, subject: string): Promise<Entry | null>;
   /** Where the subjects stand now, in the order asked for, by one look at the store. */
   bounds(realm: string, subjects: readonly string[]): Promise<Bounds[]>;
   /**

@@ -4,7 +4,6 @@
  */
 import * as assert from "uvu/assert";
 import type { Command, Committed, Database } from "../../core/ports/database.ts";
-import { EARLIEST } from "../../core/ports/journal.ts";
 import { type Keeps, promises } from "../support/promises.ts";
 import {
   appended,
@@ -245,10 +244,8 @@ async function assertUntouched(h: StoreHarness): Promise<void> {
 }
 
 async function seen(h: StoreHarness): Promise<unknown> {
-  return [
-    await h.database.documents.list(h.realm, "c", "", 10),
-    await h.database.journal.read(h.realm, "s", EARLIEST, 10),
-  ];
+  const { now, ...bounds } = await boundsIn(h, "s");
+  return [await h.database.documents.list(h.realm, "c", "", 10), await history(h, "s"), bounds];
 }
 
 function either(h: StoreHarness, index: number): Database {

@@ -61,7 +61,8 @@ export function keepsExpiry(keeps: Keeps<StoreHarness>): void {
     assert.is((await boundsIn(h, "s")).lostThrough, EARLIEST);
     await h.advance(2_000);
     await untilNone(() => h.database.journal.expire(1_000));
-    const { entries: left, bounds } = await h.database.journal.read(h.realm, "s", EARLIEST, 10);
+    const { entries: left, bounds: seen } = await h.database.journal.read(h.realm, "s", EARLIEST, 10);
+    const { now, ...bounds } = seen;
     assert.equal(bounds, { state: "open", lastId: ids[3], lostThrough: ids[2] });
     assert.equal(
       left.map(({ data }) => data),

@@ -17,7 +17,7 @@ export function keepsKeys(keeps: Keeps<StoreHarness>): void {
     const first = await h.database.journal.append(appending(h, "s", how));
     const second = await h.database.journal.append(appending(h, "s", how));
     assert.is(first.status, "appended");
-    assert.equal(second, { ...first, status: "replayed" });
+    assert.equal(second, { status: "replayed", entries: "entries" in first && first.entries });
     assert.is((await history(h, "s")).length, 2);
   });
 
@@ -84,7 +84,8 @@ export function keepsKeys(keeps: Keeps<StoreHarness>): void {
     const second = await h.database.journal.append(again);
     assert.is(second.status, "appended");
     assert.not.equal("entries" in second && second.entries, first);
-    assert.equal(await h.database.journal.append(again), { ...second, status: "replayed" });
+    const entries = "entries" in second && second.entries;
+    assert.equal(await h.database.journal.append(again), { status: "replayed", entries });
   });
 
   keeps("a closed subject replays nothing", async (h) => {

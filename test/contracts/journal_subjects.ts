@@ -40,9 +40,10 @@ export function keepsSubjects(keeps: Keeps<StoreHarness>): void {
   keeps("opening leaves an existing subject as it is, closed ones too", async (h) => {
     await appended(h, "s");
     await committed(h, closing(h, "s"));
-    const before = await boundsIn(h, "s");
+    const { now: _, ...before } = await boundsIn(h, "s");
     assert.equal(await committed(h, opening(h, "s")), [{ status: "exists" }]);
-    assert.equal(await boundsIn(h, "s"), before);
+    const { now, ...after } = await boundsIn(h, "s");
+    assert.equal(after, before);
     assert.is(before.state, "closed");
   });
 
@@ -113,14 +114,11 @@ export function keepsSubjects(keeps: Keeps<StoreHarness>): void {
       (await history(h, "s")).map(({ id }) => id),
       ids.slice(2),
     );
-    const between = await boundsIn(h, "s");
+    const { now, ...between } = await boundsIn(h, "s");
     assert.equal(between, { state: "closed", lastId: ids[4], lostThrough: ids[1] });
     await removeWhole(h, "s");
-    assert.equal(await boundsIn(h, "s"), {
-      state: "missing",
-      lastId: EARLIEST,
-      lostThrough: EARLIEST,
-    });
+    const { now: _, ...after } = await boundsIn(h, "s");
+    assert.equal(after, { state: "missing", lastId: EARLIEST, lostThrough: EARLIEST });
     assert.equal(await history(h, "s"), []);
   });
 

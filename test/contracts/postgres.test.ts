@@ -134,7 +134,7 @@ function keepsOwnPromises(): void {
 
     keeps("a connection that was ended is replaced, with nothing to be seen but a Fault", async (h) => {
       await appended(h, "s");
-      await terminate("SELECT n, status");
+      await terminate("SELECT created_ms");
       await eventually("appends go on", async () => {
         const outcome = await h.database.journal.append(appending(h, "s")).catch((error: unknown) => code(error));
         assert.ok(outcome === "unavailable" || typeof outcome !== "string", String(outcome));

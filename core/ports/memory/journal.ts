@@ -17,6 +17,7 @@ import {
   boundsOf,
   dropFrom,
   expired,
+  newestIn,
   newSubject,
   readFrom,
   receipt,
@@ -94,12 +95,13 @@ export function memoryJournal(ports: {
       subject.keys.set(key, { fingerprint, usedAt: now(), entries: entries.map(receipt) });
       undo.push(() => (used ? subject.keys.set(key, used) : subject.keys.delete(key)));
     }
-    return { status: "appended", entries };
+    return { status: "appended", entries, previous: lastId };
   }
 
   const journal: Journal = {
     append: async (command) => append(command, []),
     read: async (realm, subject, after, limit) => readFrom(find(realm, subject), { after, limit, now: now() }),
+    newest: async (realm, subject) => newestIn(find(realm, subject), now()),
     bounds: async (realm, subjects) => subjects.map((subject) => boundsOf(find(realm, subject), now())),
     async expire(limit) {
       let count = 0;

@@ -84,19 +84,24 @@ export function readFrom(
   const entries: Entry[] = [];
   for (let at = firstAfter(held, page.after); at < held.length && entries.length < page.limit; at += 1) {
     const entry = held[at]!;
-    if (expired(entry, page.now)) continue;
-    entries.push({ ...receipt(entry), data: entry.data, blob: entry.blob && { ...entry.blob } });
+    if (!expired(entry, page.now)) entries.push(copy(entry));
   }
   return { entries, bounds: boundsOf(subject, page.now) };
 }
 
+/** The last entry that has not expired at `now`. */
+export function newestIn(subject: Subject | undefined, now: number): Entry | null {
+  const newest = subject?.entries.findLast((entry) => !expired(entry, now));
+  return newest ? copy(newest) : null;
+}
+
 /** Where the subject stands at `now`; without one it is `missing`. */
 export function boundsOf(subject: Subject | undefined, now: number): Bounds {
-  if (!subject) return { state: "missing", lastId: EARLIEST, lostThrough: EARLIEST };
+  if (!subject) return { state: "missing", lastId: EARLIEST, lostThrough: EARLIEST, now: new Date(now) };
   const { closed, lastId } = subject;
   const lost = subject.entries.findLast((entry) => expired(entry, now));
   const lostThrough = lost ? later(lost.id, subject.lostThrough) : subject.lostThrough;
-  return { state: closed ? "closed" : "open", lastId, lostThrough };
+  return { state: closed ? "closed" : "open", lastId, lostThrough, now: new Date(now) };
 }
 
 /** Whether the entry's time is over at `now`. */
@@ -107,6 +112,10 @@ export function expired(entry: Entry, now: number): boolean {
 /** A copy of what an append reports of an entry. */
 export function receipt({ id, createdAt, expiresAt }: AppendedEntry): AppendedEntry {
   return { id, createdAt: new Date(createdAt), expiresAt: expiresAt && new Date(expiresAt) };
+}
+
+function copy(entry: Entry): Entry {
+  return { ...receipt(entry), data: entry.data, blob: entry.blob && { ...entry.blob } };
 }
 
 /** The index of the first entry with a greater id, by halves. */
