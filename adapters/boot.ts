@@ -16,19 +16,15 @@ import { openMinio } from "./minio.ts";
 import { openStorage, type Storage } from "./postgres/storage.ts";
 import { sharedProbe } from "./probe.ts";
 import { keptSalt } from "./salt.ts";
+import { CLOSE_MS, closeInTime, type Door, deadlineOf, giveNotice, stopAtSignals } from "./shutdown.ts";
 import { jsonLog, systemClock, systemIds } from "./system.ts";
 
-export interface Listener {
+export interface Listener extends Door {
   port: number;
-  /** Stops accepting; resolves when the open requests have been answered. */
-  close(): Promise<void>;
 }
 
 /** How a runtime serves an app on a port. */
 export type Listen = (app: App, at: { host: string; port: number; apps: ReadonlySet<AppName> }) => Promise<Listener>;
-
-/** How long requests may take to finish once streams have ended. */
-const CLOSE_MS = 10_000;
 
 /** Whether the module is what the runtime was started with (Node 20 has no `import.meta.main`). */
 export function isEntry(meta: ImportMeta): boolean {
@@ -41,12 +37,13 @@ export async function boot(listen: Listen): Promise<void> {
     loadEnvFile();
     const config = readConfig(process.env, await packageVersion());
     const output = heldOutput((text) => void process.stdout.write(text));
-    const running = await startServer(config, { listen, write: output.write }).catch((error) => {
+    const say = (line: string) => void process.stderr.write(`${line}\n`);
+    const running = await startServer(config, { listen, write: output.write, say }).catch((error) => {
       output.release("");
       throw error;
     });
     // First: whoever reads that it is ready may tell it to stop at once.
-    stopAtSignals(running.stop);
+    stopAtSignals(running.stop, { withinMs: deadlineOf(config.drain) });
     output.release(banner(config, running));
   } catch (error) {
     const words = error instanceof ConfigError ? `The configuration is wrong:\n${error.message}` : describe(error);
@@ -75,11 +72,18 @@ export interface Running extends Started {
   stop(): Promise<void>;
 }
 
+/** What the start is given: how to listen, and where lines of the log and lines for people go. */
+interface Surroundings {
+  listen: Listen;
+  write(line: string): void;
+  say(line: string): void;
+}
+
 /** Opens storage, objects and listeners in this order; whatever was opened is closed again when a later step fails. */
-export async function startServer(config: Config, at: { listen: Listen; write(line: string): void }): Promise<Running> {
+export async function startServer(config: Config, at: Surroundings): Promise<Running> {
   const log = jsonLog(config.logLevel, at.write);
   const opened: (() => Promise<void>)[] = [];
-  const stop = async () => {
+  const closeAll = async () => {
     for (const close of opened.splice(0).reverse())
       await close().catch((error) => log.write("error", "stop_failed", { error: String(error) }));
   };
@@ -89,7 +93,9 @@ export async function startServer(config: Config, at: { listen: Listen; write(li
     const objects = await openObjects(config, log);
     const app = createApp(portsOf(storage, objects, log), await settingsOf(config, log));
     const listeners: Listener[] = [];
-    opened.push(() => closeInTime(app, { listeners, log, ms: CLOSE_MS }));
+    // A start that fails has nobody to wait for.
+    let overMs = 0;
+    opened.push(() => closeInTime(app, { listeners, log, overMs, ms: overMs + CLOSE_MS }));
     app.start();
     const ports = new Map<AppName, number>();
     for (const { port, apps } of config.listeners) {
@@ -98,9 +104,14 @@ export async function startServer(config: Config, at: { listen: Listen; write(li
       for (const name of apps) ports.set(name, listener.port);
     }
     const { ready, reason = "the database is not ready" } = await storage.database.ready();
+    const stop = async () => {
+      await giveNotice(app, { ...config.drain, log, behindProxy: config.trustedProxies.length > 0, say: at.say });
+      overMs = config.drain.overMs;
+      await closeAll();
+    };
     return { ports, missing: ready ? null : reason, stop };
   } catch (error) {
-    await stop();
+    await closeAll();
     throw error;
   }
 }
@@ -116,24 +127,6 @@ export function portsOf(storage: Pick<Storage, "database" | "bus">, objects: Obj
     ids: systemIds,
     log,
   };
-}
-
-/** New connections are refused, streams and duties end, and what is under way gets a while to finish: `ms` for all of it. */
-export async function closeInTime(
-  app: Pick<App, "stop">,
-  { listeners, log, ms }: { listeners: readonly Listener[]; log: Log; ms: number },
-): Promise<void> {
-  const ends = Promise.allSettled([...listeners.map((listener) => listener.close()), app.stop()]);
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  // Not the clock's sleep, which would let the process end before the database is closed.
-  const late = new Promise<"late">((resolve) => {
-    timer = setTimeout(() => resolve("late"), ms);
-  });
-  const outcome = await Promise.race([ends, late]);
-  clearTimeout(timer);
-  if (outcome === "late") return log.write("warn", "stop_cut_short", { after_ms: ms });
-  for (const end of outcome)
-    if (end.status === "rejected") log.write("error", "stop_failed", { error: String(end.reason) });
 }
 
 async function openObjects(config: Config, log: Log): Promise<Objects> {
@@ -171,6 +164,8 @@ async function settingsOf(config: Config, log: Log): Promise<Settings> {
     trustedProxies: config.trustedProxies,
     heartbeatMs: 15_000,
     pollMs: 1_000,
+    streamMs: 600_000,
+    maxStreams: config.maxStreams,
   };
 }
 
@@ -184,23 +179,6 @@ async function saltOf(config: Config, log: Log): Promise<Uint8Array<ArrayBuffer>
     return new TextEncoder().encode(config.tokenSecretSalt);
   }
   return await keptSalt(config.dataDir);
-}
-
-/** The first signal stops in order; one that follows within a second is the same Ctrl-C seen twice; a later one does not wait any more. */
-function stopAtSignals(stop: () => Promise<void>): void {
-  let first = 0;
-  const onSignal = () => {
-    const now = performance.now();
-    if (first > 0 && now - first > 1_000) process.exit(1);
-    if (first > 0) return;
-    first = now;
-    stop().then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
-  };
-  process.on("SIGTERM", onSignal);
-  process.on("SIGINT", onSignal);
 }
 
 /** Bun reads `.env` by itself; Node and Deno do it here. Variables that are set already win. */

@@ -38,7 +38,7 @@ export const listenOnBun: Listen = async (app, { host, port, apps }) => {
       return app.fetch(whole, local);
     },
   });
-  return { port: server.port, close: () => server.stop() };
+  return { port: server.port, refuse: () => void server.stop(), close: () => server.stop() };
 };
 
 if (isEntry(import.meta)) await boot(listenOnBun);

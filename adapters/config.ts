@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { type AppName, defaultRateLimits, isAddressBlock, nearest, type RateLimits } from "../core/mod.ts";
 import { appNames } from "../core/ports/host.ts";
 import { type LogLevel, logLevels } from "../core/ports/log.ts";
+import { readNatsAddress } from "./nats_address.ts";
 
 export interface Config {
   host: string;
@@ -11,6 +12,8 @@ export interface Config {
   dataDir: string;
   /** null: the embedded PostgreSQL; "environment": the PG* variables. */
   databaseUrl: string | "environment" | null;
+  /** null: knocks travel by the database itself. */
+  natsUrl: string | null;
   autoMigrate: boolean;
   allowUnsafeDatabase: boolean;
   s3: { endpoint: string; bucket: string; accessKey: string; secretKey: string; region: string } | null;
@@ -25,6 +28,11 @@ export interface Config {
   rateLimits: RateLimits | null;
   allowedOrigins: string[];
   trustedProxies: string[];
+  maxStreams: number;
+  /** How many batches of appends may be under way at once. */
+  lanes: number;
+  /** A stop: how long it serves on once it has said that it is not ready, and over how long streams end. */
+  drain: { noticeMs: number; overMs: number };
   logLevel: LogLevel;
   version: string;
 }
@@ -104,6 +112,15 @@ export const variables = {
     ),
   ),
   PGHOST: plain,
+  NATS_URL: v.optional(
+    v.pipe(
+      v.string(),
+      v.check(
+        (text) => readNatsAddress(text) !== null,
+        "a URL such as nats://user:password@host:4222 or tls://host:4222, or several alike separated by commas",
+      ),
+    ),
+  ),
   AUTO_MIGRATE: oneOf(["true", "false"], "true"),
   MILLRACE_ALLOW_UNSAFE_DATABASE: oneOf(["true", "false"], "false"),
   S3_ENDPOINT: url("a URL such as https://s3.example.org"),
@@ -139,6 +156,10 @@ export const variables = {
       "a comma-separated list of addresses or CIDR blocks, such as 10.0.0.0/8",
     ),
   ),
+  MAX_STREAMS: whole(1, 1_000_000, "20000"),
+  DRAIN_LB: whole(0, 600, "3"),
+  DRAIN: whole(0, 3_600, "20"),
+  MILLRACE_LANES: whole(1, 16, "1"),
   LOG_LEVEL: oneOf(logLevels, "info"),
   VERSION: plain,
 } as const;
@@ -168,12 +189,15 @@ const secrets: ReadonlySet<string> = new Set(["TOKEN_SECRET_SALT", "INTERNAL_TOK
 /** A value as an error may show it, for the words of an error end up in logs. */
 function shown(name: string, value: string): string {
   if (secrets.has(name)) return HIDDEN;
-  if (name !== "DATABASE_URL") return JSON.stringify(value.replace(/:(?!\/\/).*@/s, `:${HIDDEN}@`));
+  if (name !== "DATABASE_URL" && name !== "NATS_URL")
+    return JSON.stringify(value.replace(/:(?!\/\/).*@/s, `:${HIDDEN}@`));
   // Only what is understood: a password may also stand in a query, in `password=…`, or where its @ is forgotten.
   const parts = /^([\w+.-]+:\/\/)(?:([^:@/?#]*)(:.*)?@)?([^:@/?#]*(?::\d+)?(?:\/[^?#@]*)?)([?#].*)?$/s.exec(value);
   if (parts === null) return HIDDEN;
   const [, scheme, user, password, place, query] = parts;
-  const login = user === undefined ? "" : `${user}${password === undefined ? "" : `:${HIDDEN}`}@`;
+  // NATS takes a name alone for a token.
+  const known = name === "NATS_URL" && password === undefined ? HIDDEN : user;
+  const login = user === undefined ? "" : `${known}${password === undefined ? "" : `:${HIDDEN}`}@`;
   return JSON.stringify(`${scheme}${login}${place}${query === undefined ? "" : `?${HIDDEN}`}`);
 }
 
@@ -212,6 +236,7 @@ function toConfig(values: Values, version: string): Config {
     listeners: listenersOf(values),
     dataDir: values.DATA_DIR,
     databaseUrl: values.DATABASE_URL ?? (values.PGHOST === undefined ? null : "environment"),
+    natsUrl: values.NATS_URL ?? null,
     autoMigrate: values.AUTO_MIGRATE === "true",
     allowUnsafeDatabase: values.MILLRACE_ALLOW_UNSAFE_DATABASE === "true",
     s3:
@@ -236,6 +261,9 @@ function toConfig(values: Values, version: string): Config {
     rateLimits: values.RATE_LIMIT === "on" ? defaultRateLimits : null,
     allowedOrigins: values.ALLOWED_ORIGINS,
     trustedProxies: values.TRUSTED_PROXIES,
+    maxStreams: values.MAX_STREAMS,
+    lanes: values.MILLRACE_LANES,
+    drain: { noticeMs: values.DRAIN_LB * 1_000, overMs: values.DRAIN * 1_000 },
     logLevel: values.LOG_LEVEL,
     version: values.VERSION ?? version,
   };

@@ -17,7 +17,15 @@ export const listenOnDeno: Listen = async (app, { host, port, apps }) => {
     const local: Host = { address: info.remoteAddr.hostname, apps, stream: streamResponse };
     return app.fetch(request, local);
   });
-  return { port: server.addr.port, close: () => server.shutdown() };
+  return {
+    port: server.addr.port,
+    // Deno's shutdown takes the bodies away that are still coming in, so it waits until none are; until then the app itself refuses.
+    refuse: () => undefined,
+    async close() {
+      while (app.requests() > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      await server.shutdown();
+    },
+  };
 };
 
 if (isEntry(import.meta)) await boot(listenOnDeno);

@@ -1,11 +1,13 @@
 /** Millrace on Node: `node adapters/node.ts` (24 and newer), `node --import ./scripts/typescript.mjs adapters/node.ts` (20, 22). */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
+import { Server as NetServer } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Host, Sink } from "../core/mod.ts";
 import { boot, isEntry, type Listen } from "./boot.ts";
-import { socketSink } from "./node_sink.ts";
+import { answerEarly, isWhole } from "./node_linger.ts";
+import { createChunker, socketSink } from "./node_sink.ts";
 
 /** Stands in for the Host header that a health check by HTTP/1.0 leaves out. */
 const NO_HOST = "localhost";
@@ -14,6 +16,7 @@ const NO_HOST = "localhost";
 export const listenOnNode: Listen = async (app, { host, port, apps }) => {
   /** Responses that core returned from `host.stream`, with the writer of each. */
   const streams = new WeakMap<Response, (sink: Sink) => void>();
+  const chunkOf = createChunker();
 
   const open = new Set<ServerResponse>();
 
@@ -29,12 +32,16 @@ export const listenOnNode: Listen = async (app, { host, port, apps }) => {
     };
     const response = await app.fetch(request, local);
     const serve = streams.get(response);
-    if (serve === undefined) return response;
+    if (serve === undefined) {
+      if (isWhole(incoming)) return response;
+      await answerEarly(response, { incoming, outgoing });
+      return RESPONSE_ALREADY_SENT;
+    }
     if (!outgoing.destroyed) {
       outgoing.writeHead(response.status, [...response.headers].flat());
       outgoing.flushHeaders();
     }
-    serve(socketSink(outgoing));
+    serve(socketSink(outgoing, chunkOf));
     return RESPONSE_ALREADY_SENT;
   }
 
@@ -61,6 +68,8 @@ export const listenOnNode: Listen = async (app, { host, port, apps }) => {
   const address = server.address();
   return {
     port: typeof address === "object" && address !== null ? address.port : port,
+    // The HTTP server's own close would also cut idle connections, on which a request may be under way, and stop the watch over slow requests.
+    refuse: () => void NetServer.prototype.close.call(server),
     close: () => closeServer(server, open),
   };
 };

@@ -3,11 +3,12 @@ import { capabilities as all } from "./capabilities/mod.ts";
 import { docsRoutes } from "./faces/docs.ts";
 import { mcpRoutes } from "./faces/mcp/mod.ts";
 import { openapiRoutes } from "./faces/openapi.ts";
+import { refuseWhenStopping } from "./faces/refusal.ts";
 import { restRoutes } from "./faces/rest.ts";
 import { createRouter, type Fetch } from "./faces/router.ts";
 import { sseRoutes, sseWire } from "./faces/sse.ts";
 import { type Capability, operationsOf } from "./kernel/capability.ts";
-import type { House, Ports } from "./kernel/context.ts";
+import type { House, Phase, Ports } from "./kernel/context.ts";
 import { createCredentials } from "./kernel/credential.ts";
 import { runDuties } from "./kernel/duty.ts";
 import { createFollowers } from "./kernel/follow.ts";
@@ -16,54 +17,84 @@ import { createKnocks } from "./kernel/knock.ts";
 import { createLimiter } from "./kernel/limit.ts";
 import { createOnce } from "./kernel/once.ts";
 import type { Settings } from "./kernel/settings.ts";
+import { createWaiters } from "./kernel/waiters.ts";
 
 export interface App {
   /** Answers one request; never rejects. */
   fetch: Fetch;
   /** Starts the duties. */
   start(): void;
-  /** Ends open streams and duties. The ports stay open: whoever opened them closes them. */
-  stop(): Promise<void>;
+  /** Says from now on that it is not ready, and asks callers to use another connection; everything is still served. Duties go to other processes. */
+  retire(): void;
+  /**
+   * Takes no new work: streams end, spread over so many milliseconds (0 when left out), new ones are asked to come back, and other requests are
+   * `unavailable`. Requests under way are served to their end, and the ports stay open: whoever opened them closes them.
+   */
+  stop(overMs?: number): Promise<void>;
   /** How many streams are open. */
   streams(): number;
+  /** How many requests are under way, streams aside. */
+  requests(): number;
 }
 
 /** Builds the server on its ports. `capabilities` are all of ours unless a test brings its own. */
 export function createApp(ports: Ports, settings: Settings, capabilities: readonly Capability[] = all): App {
   const life = new AbortController();
+  const work = new AbortController();
+  let phase: Phase = "serving";
   const knocks = createKnocks(ports.bus, life.signal);
   const { database, ids, clock } = ports;
   const credentials = createCredentials({ database, ids, clock, knocks, salt: settings.tokenSecretSalt });
   const limiter = createLimiter(settings.rateLimits, clock);
-  const house: House = { ...ports, settings, credentials, knocks, limiter, once: createOnce() };
+  const waiters = createWaiters({ ...ports, settings, knocks, credentials, signal: life.signal });
+  const own = { settings, credentials, knocks, limiter, once: createOnce(), waiters };
+  const house: House = { ...ports, phase: () => phase, ...own };
   const followers = createFollowers(house, { wire: sseWire, signal: life.signal });
   const corridor = createCorridor(house);
   const operations = operationsOf(capabilities);
-  const fetch = createRouter(
-    [
-      ...restRoutes(operations, corridor, settings),
-      ...sseRoutes(operations, corridor, { followers, settings }),
-      ...mcpRoutes(operations, corridor, house),
-      ...openapiRoutes(operations, settings),
-      ...docsRoutes(capabilities, settings),
-    ],
+  const calls = [
+    ...restRoutes(operations, corridor, settings),
+    ...mcpRoutes(operations, corridor, house),
+    ...openapiRoutes(operations, settings),
+    ...docsRoutes(capabilities, settings),
+  ];
+  const answer = createRouter(
+    [...refuseWhenStopping(calls, house.phase), ...sseRoutes(operations, corridor, { followers, settings })],
     house,
   );
+  let requests = 0;
   let duties: Promise<void> = Promise.resolve();
+
+  function retire(): void {
+    if (phase === "serving") phase = "retiring";
+    work.abort();
+  }
+
   return {
-    fetch,
+    async fetch(request, host) {
+      requests += 1;
+      try {
+        return await answer(request, host);
+      } finally {
+        requests -= 1;
+      }
+    },
     start() {
       duties = runDuties(
         capabilities.flatMap((capability) => capability.duties),
         house,
-        life.signal,
+        work.signal,
       );
     },
-    async stop() {
-      followers.end();
+    retire,
+    async stop(overMs = 0) {
+      retire();
+      phase = "stopping";
+      await Promise.all([followers.end(overMs), waiters.end(overMs)]);
       life.abort();
       await duties;
     },
     streams: followers.count,
+    requests: () => requests,
   };
 }

@@ -3,16 +3,16 @@
  * are not on HTTP have no place in it.
  */
 
-import type { CredentialKind } from "../kernel/credential.ts";
-import { credentialKinds } from "../kernel/credential.ts";
+import { type CredentialKind, credentialKinds, ticketKind } from "../kernel/credential.ts";
+import { type Forms, formsOf, strayFields } from "../kernel/forms.ts";
 import { jsonSchema } from "../kernel/json_schema.ts";
-import { type Endpoint, endpointsOf, type Needs, type Operation } from "../kernel/operation.ts";
+import { type Endpoint, endpointsOf, type Needs, type Operation, pollOf } from "../kernel/operation.ts";
 import { publicBase } from "../kernel/public_base.ts";
 import type { Settings } from "../kernel/settings.ts";
 import { type FaultCode, faultCodes } from "../ports/fault.ts";
 import type { JsonObject } from "../ports/json.ts";
 import { faultsOf, faultWords } from "./docs/faults.ts";
-import { besideRaw, type Field, fieldsOf, hasBody, rawFieldOf, templateOf } from "./docs/fields.ts";
+import { besideRaw, type Field, fieldsOf, fieldsOfPoll, hasBody, rawFieldOf, templateOf } from "./docs/fields.ts";
 import { serveText } from "./docs/text.ts";
 import type { Route } from "./route.ts";
 
@@ -67,9 +67,9 @@ function describe(operation: Operation, { endpoint, index, settings }: At): Json
     operationId: index === 0 ? operation.name : `${operation.name}_${index + 1}`,
     tags: [capabilityOf(operation)],
     summary: operation.summary,
-    ...(operation.details === undefined ? {} : { description: operation.details }),
+    ...descriptionOf(operation),
     ...(base === null ? {} : { servers: [{ url: base }] }),
-    parameters: parametersOf(operation, fields),
+    parameters: parametersOf(operation, { endpoint, fields }),
     ...(body === null ? {} : { requestBody: body }),
     responses: { ...success(operation), ...failures(operation) },
     security: securityOf(operation.needs),
@@ -81,11 +81,24 @@ function capabilityOf(operation: Operation): string {
   return operation.name.split(".")[0]!;
 }
 
-function parametersOf(operation: Operation, fields: readonly Field[]): JsonObject[] {
+function descriptionOf(operation: Operation): { description?: string } {
+  const words = [operation.details, pollOf(operation)?.operation.details].filter((part) => part !== undefined);
+  return words.length === 0 ? {} : { description: words.join("\n\n") };
+}
+
+function parametersOf(
+  operation: Operation,
+  { endpoint, fields }: { endpoint: Endpoint; fields: readonly Field[] },
+): JsonObject[] {
   const beside = besideRaw(operation, fields).map((field) =>
     parameter({ ...field, place: "query", required: false }, "Only beside a body that is not JSON."),
   );
-  return [...fields.filter(({ place }) => place !== "body").map((field) => parameter(field)), ...beside];
+  const poll = fieldsOfPoll(operation, endpoint);
+  const only =
+    poll === null
+      ? []
+      : [parameter(poll.asks), ...poll.others.map((field) => parameter(field, `Only with ${poll.asks.name}.`))];
+  return [...fields.filter(({ place }) => place !== "body").map((field) => parameter(field)), ...beside, ...only];
 }
 
 function parameter({ name, place, header, required, schema }: Field, note?: string): JsonObject {
@@ -106,20 +119,35 @@ function bodyOf(
 ): JsonObject | null {
   const inside = fields.filter(({ place }) => place === "body");
   if (!hasBody(endpoint) || inside.length === 0) return null;
-  const schema: JsonObject = {
-    type: "object",
-    properties: Object.fromEntries(inside.map((field) => [field.name, field.schema])),
-    required: inside.filter(({ required }) => required).map(({ name }) => name),
-    additionalProperties: false,
-  };
+  const forms = formsOf(operation.input);
+  const schema =
+    forms === null ? objectOf(inside) : { oneOf: Object.keys(forms).map((lead) => formOf(inside, forms, lead)) };
   const raw = rawFieldOf(operation);
   const asItIs = { "text/plain": { schema: { type: "string" } }, "application/octet-stream": {} };
   return {
-    required: inside.some(({ required }) => required),
+    required: forms !== null || inside.some(({ required }) => required),
     ...(raw === null
       ? {}
       : { description: `A body of any other type than JSON is taken as \`${raw}\`, byte for byte.` }),
     content: { "application/json": { schema }, ...(raw === null ? {} : asItIs) },
+  };
+}
+
+function objectOf(fields: readonly Field[]): JsonObject {
+  return {
+    type: "object",
+    properties: Object.fromEntries(fields.map((field) => [field.name, field.schema])),
+    required: fields.filter(({ required }) => required).map(({ name }) => name),
+    additionalProperties: false,
+  };
+}
+
+function formOf(fields: readonly Field[], forms: Forms, lead: string): JsonObject {
+  const strays = strayFields(forms, lead);
+  const mine = fields.filter(({ name }) => !strays.includes(name));
+  return {
+    title: lead,
+    ...objectOf(mine.map((field) => ({ ...field, required: field.required || field.name === lead }))),
   };
 }
 
@@ -130,7 +158,12 @@ function success(operation: Operation): JsonObject {
   if (operation.kind === "feed") {
     const schema = { type: "string", description: "Server-Sent Events; x-event is the schema of each event's data." };
     const stream = { schema, "x-event": jsonSchema(operation.event, "output") };
-    return { 200: { description: "An endless stream of events.", content: { "text/event-stream": stream } } };
+    const poll = pollOf(operation);
+    if (poll === null)
+      return { 200: { description: "An endless stream of events.", content: { "text/event-stream": stream } } };
+    const once = { schema: jsonSchema(poll.operation.output, "output") };
+    const description = `An endless stream of events; with ${poll.field} one answer as JSON.`;
+    return { 200: { description, content: { "text/event-stream": stream, "application/json": once } } };
   }
   const { status = 200, output } = operation;
   const content = { "application/json": { schema: jsonSchema(output, "output") } };
@@ -164,7 +197,12 @@ function securityOf(needs: Needs): JsonObject[] {
   if (needs === "nobody") return [];
   if (needs === "internal") return [{ internal_token: [] }];
   const { argument, bearer } = credentialKinds[needs.credential];
-  return [...(needs.optional ? [{}] : []), { [argument]: [] }, ...(bearer ? [{ [`${argument}_bearer`]: [] }] : [])];
+  return [
+    ...(needs.optional ? [{}] : []),
+    { [argument]: [] },
+    ...(bearer ? [{ [`${argument}_bearer`]: [] }] : []),
+    ...(needs.ticket ? [{ [ticketKind.query]: [] }] : []),
+  ];
 }
 
 function securitySchemes(): JsonObject {
@@ -175,6 +213,8 @@ function securitySchemes(): JsonObject {
     schemes[argument] = { type: "apiKey", in: "header", name: header, description };
     if (bearer) schemes[`${argument}_bearer`] = { type: "http", scheme: "bearer", description };
   }
+  const { query, prefix, words } = ticketKind;
+  schemes[query] = { type: "apiKey", in: "query", name: query, description: `The ${words}, ${prefix}_…` };
   const description = "The INTERNAL_TOKEN of the server, for services beside it.";
   return { ...schemes, internal_token: { type: "http", scheme: "bearer", description } };
 }

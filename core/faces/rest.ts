@@ -1,4 +1,5 @@
 /** Call and page operations on HTTP: path, query, headers and body become one input; the answer becomes JSON or a page. */
+import { ticketKind } from "../kernel/credential.ts";
 import { quote } from "../kernel/fields.ts";
 import { fromText } from "../kernel/input.ts";
 import type { Call, Corridor } from "../kernel/invoke.ts";
@@ -46,6 +47,7 @@ export function httpCall(operation: Operation, exchange: Exchange, settings: Set
     },
     secret: (header) => request.headers.get(header)?.trim() || null,
     bearer: () => /^Bearer +(\S+)\s*$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? null,
+    query: (name) => inQuery(exchange.url, name),
     early,
     async read() {
       const fields = { ...early };
@@ -66,10 +68,20 @@ function addHeaders(operation: Operation, request: Request, fields: Record<strin
   }
 }
 
+function inQuery(url: URL, name: string): string | null {
+  const [text = null, ...more] = url.searchParams.getAll(name);
+  if (more.length > 0) throw new Fault("invalid_input", `The field ${name} is given twice; send it once`);
+  return text;
+}
+
 function addQuery(operation: Operation, url: URL, fields: Record<string, unknown>): void {
   // Links to a page and probes carry marks of others in the query; where nothing is asked for, nothing is misunderstood.
   if (Object.keys(operation.input.entries).length === 0) return;
+  const { needs } = operation;
+  const ticket = typeof needs === "object" && needs.ticket ? ticketKind.query : null;
   for (const [name, text] of url.searchParams) {
+    // No field, but a secret, which the corridor has taken already.
+    if (name === ticket) continue;
     if (Object.hasOwn(fields, name))
       throw new Fault("invalid_input", `The field ${name.slice(0, 60)} is given twice; send it once`);
     Object.defineProperty(fields, name, {
@@ -95,7 +107,7 @@ async function addBody(
     addQuery(operation, url, fields);
     return { ...fields, [rule.raw]: await readBody(request, most.raw) };
   }
-  const astray = [...url.searchParams.keys()][0];
+  const astray = url.search === "" ? undefined : [...url.searchParams.keys()][0];
   if (astray !== undefined) {
     throw new Fault("invalid_input", `The field ${quote(astray)} stands in the query; send it in the JSON body`);
   }

@@ -1,6 +1,6 @@
 /**
  * From a request to the one route that answers it: the only door to hono's router. Here and only here: apps per listener, 404 and 405, HEAD, CORS,
- * request ids, and faults as the error envelope.
+ * request ids, faults as the error envelope, and the word to a caller that this process is about to leave.
  */
 import { RegExpRouter } from "hono/router/reg-exp-router";
 import { SmartRouter } from "hono/router/smart-router";
@@ -12,6 +12,9 @@ import { Fault } from "../ports/fault.ts";
 import type { Host } from "../ports/host.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import { type Exchange, faultResponse, type Route } from "./route.ts";
+
+/** The longest that whoever could not be served is asked to wait, in seconds; drawn anew for each, so that they do not come back together. */
+const RETRY_AFTER_MOST = 3;
 
 export type Fetch = (request: Request, host: Host) => Promise<Response>;
 
@@ -70,23 +73,31 @@ export function createRouter(routes: readonly Route[], house: House): Fetch {
     });
   }
 
+  function failed(error: unknown, requestId: string): Response {
+    const fault = asFault(error, house, requestId);
+    if (fault.code === "unavailable")
+      fault.headers["Retry-After"] ??= String(1 + (ids.bytes(1)[0]! % RETRY_AFTER_MOST));
+    return faultResponse(fault, requestId);
+  }
+
   return async (request, host) => {
     let exchange: Exchange;
     let response: Response;
     try {
       exchange = exchangeOf(request, host);
     } catch (error) {
-      const requestId = ids.uuid();
-      return faultResponse(asFault(error, house, requestId), requestId);
+      return failed(error, ids.uuid());
     }
     try {
       if (request.method === "OPTIONS") response = preflight(exchange, settings, allowedAt(exchange));
       else response = await find(exchange, request.method === "HEAD" ? "GET" : request.method).serve(exchange);
     } catch (error) {
-      response = faultResponse(asFault(error, house, exchange.requestId), exchange.requestId);
+      response = failed(error, exchange.requestId);
     }
     if (request.method === "HEAD" && response.body !== null) response = withoutBody(response);
     response.headers.set("X-Request-Id", exchange.requestId);
+    // Whoever reuses this connection would come back to a process that leaves.
+    if (house.phase() !== "serving") response.headers.set("Connection", "close");
     for (const [name, value] of corsHeaders(exchange, settings)) response.headers.append(name, value);
     return response;
   };

@@ -4,46 +4,43 @@ import type { Followers } from "../kernel/follow.ts";
 import type { Corridor } from "../kernel/invoke.ts";
 import { endpointsOf, type Operation } from "../kernel/operation.ts";
 import type { Settings } from "../kernel/settings.ts";
+import { pollFace } from "./poll.ts";
 import { httpCall } from "./rest.ts";
 import type { Exchange, Route } from "./route.ts";
 
-const encoder = new TextEncoder();
-
 /** Ids and event names come from closed alphabets and the data is JSON on one line, so no field can be injected. */
 export const sseWire: Wire = {
-  opening: encoder.encode(": open\n\n"),
-  heartbeat: encoder.encode(": \n\n"),
-  message: (id, json) => encoder.encode(`id: ${id}\nevent: message\ndata: ${json}\n\n`),
-  mark: (id) =>
-    encoder.encode(`id: ${id}
-
-`),
-  notice: (event, json, id) =>
-    encoder.encode(`id: ${id}
-event: ${event}
-data: ${json}
-
-`),
+  opening: (retryMs) => `retry: ${retryMs}\n: open\n\n`,
+  heartbeat: ": \n\n",
+  before: (id) => `id: ${id}\nevent: message\ndata: `,
+  after: "\n\n",
+  mark: (id) => `id: ${id}\n\n`,
+  notice: (event, json, id) => `id: ${id}\nevent: ${event}\ndata: ${json}\n\n`,
+  farewell: (retryMs) => `retry: ${retryMs}\n: come back\n\n`,
 };
 
 export function sseRoutes(
   operations: readonly Operation[],
   corridor: Corridor,
-  options: { followers: Followers; settings: Settings },
+  { followers, settings }: { followers: Followers; settings: Settings },
 ): Route[] {
   return operations.flatMap((operation) => {
     if (operation.kind !== "feed") return [];
+    const poll = pollFace(operation, corridor, settings);
     return endpointsOf(operation).map((endpoint) => ({
       ...endpoint,
       async serve(exchange: Exchange) {
-        const { value, principal, headers } = await corridor(
-          operation,
-          httpCall(operation, exchange, options.settings),
-        );
+        const once = poll(exchange);
+        if (once !== null) return once;
+        // Before anything is looked up: an EventSource never comes back from a 503, but from a stream that ends it does.
+        if (!followers.isOpen())
+          return exchange.host.stream(followers.turnAway, { status: 200, headers: new Headers(SSE_HEADERS) });
+        const { value, principal, headers } = await corridor(operation, httpCall(operation, exchange, settings));
         const init = { status: 200, headers: new Headers({ ...headers, ...SSE_HEADERS }) };
         if (exchange.request.method === "HEAD") return new Response(null, init);
         return exchange.host.stream((sink) => {
-          options.followers.follow(operation.name, value as Feed, { sink, credential: principal?.id ?? null });
+          const credentials = principal?.holds ?? [];
+          followers.follow(operation.name, value as Feed, { sink, credentials });
         }, init);
       },
     }));

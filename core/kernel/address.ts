@@ -77,6 +77,7 @@ export function proxyTrust(trusted: readonly string[]) {
     const address = parseAddress(text);
     return address !== null && blocks.some((block) => contains(block, address));
   };
+  if (blocks.length === 0) return { isTrusted: () => false, client: (socketAddress: string) => socketAddress };
   return {
     isTrusted,
     /** The caller's address: the socket's, or the last one that a trusted proxy reported and that is not itself one. */
@@ -95,9 +96,10 @@ export function proxyTrust(trusted: readonly string[]) {
 
 /** What requests of one address share in the rate limiter: the IPv4 address, or the /64 of an IPv6 one. */
 export function addressKey(address: string): string {
+  // An IPv4 address is its own key, and what most requests have.
+  if (!address.includes(":")) return address;
   const bytes = parseAddress(address);
   if (bytes === null) return address;
-  return Array.from(bytes.length === 4 ? bytes : bytes.slice(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join(
-    "",
-  );
+  if (bytes.length === 4) return bytes.join(".");
+  return Array.from(bytes.slice(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -10,6 +10,7 @@ import type { Knocks } from "./knock.ts";
 import type { Limiter } from "./limit.ts";
 import type { Once } from "./once.ts";
 import type { Settings } from "./settings.ts";
+import type { Waiters } from "./waiters.ts";
 
 /** The doors to the outside, as the adapters give them. */
 export interface Ports {
@@ -21,14 +22,23 @@ export interface Ports {
   log: Log;
 }
 
+/**
+ * Where a process stands in its life. `retiring`: it serves everything, but says that it is not ready, so that whoever sends it requests looks for
+ * another. `stopping`: it takes no new work.
+ */
+export type Phase = "serving" | "retiring" | "stopping";
+
 /** The ports and what is made from them once per process. */
 export interface House extends Ports {
+  phase(): Phase;
   settings: Settings;
   credentials: Credentials;
   knocks: Knocks;
   limiter: Limiter;
   /** Shares simultaneous loads of one thing. */
   once: Once;
+  /** Callers that wait for one answer. */
+  waiters: Waiters;
 }
 
 export interface Context extends House {

@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../ports/clock.ts";
 import type { Database } from "../ports/database.ts";
-import type { PutDocument, RemoveDocument } from "../ports/documents.ts";
+import type { Document, PutDocument, RemoveDocument } from "../ports/documents.ts";
 import { Fault } from "../ports/fault.ts";
 import type { Ids } from "../ports/ids.ts";
 import type { JsonObject } from "../ports/json.ts";
@@ -26,11 +26,23 @@ export const credentialKinds = {
 
 export type CredentialKind = keyof typeof credentialKinds;
 
+/**
+ * What stands in for a read token where a caller can send no header, as a browser's EventSource: made of the token, it travels in the query. Logs and
+ * histories keep URLs, so it is good for a short while only.
+ */
+export const ticketKind = { prefix: "tkt", query: "ticket", words: "ticket" } as const;
+
+/** A ticket must first be used this soon after it was made, and ends this long after. */
+export const TICKET_UNUSED_MS = 60_000;
+export const TICKET_MS = 24 * 3_600_000;
+
 /** Who is calling, as a valid credential tells. */
 export interface Principal {
   kind: CredentialKind;
-  /** The stored hash, lower-case hex: names the credential without revealing it. */
+  /** The stored hash, lower-case hex: names the credential without revealing it. With a ticket it is that of the credential behind it. */
   id: string;
+  /** Every credential that must hold for as long as the caller is served: this one, and the ticket that it came with. */
+  holds: readonly string[];
   /** What it gives a right to, for example a channel id. */
   subject: string;
   /** What the capability wants to know at every use without another look-up; fixed when minted. */
@@ -47,8 +59,10 @@ export interface Minted {
 
 export interface Credentials {
   mint(kind: CredentialKind, subject: string, how?: { expiresAt?: Date | null; facts?: JsonObject }): Promise<Minted>;
-  /** Who holds this token; throws `unauthorized` for a malformed, unknown, expired, revoked or other-kind one. */
-  identify(kind: CredentialKind, token: string): Promise<Principal>;
+  /** A ticket that stands in for the principal's credential. */
+  mintTicket(principal: Principal): Promise<Minted>;
+  /** Who holds this token or ticket; throws `unauthorized` for a malformed, unknown, expired, revoked or other-kind one. */
+  identify(kind: CredentialKind | "ticket", token: string): Promise<Principal>;
   /** Removes the credential, as part of the caller's unit; the caller knocks `knockOf.credential(id)` afterwards. */
   revocation(id: string): RemoveDocument;
   /** Those of the credentials that still hold. */
@@ -56,9 +70,7 @@ export interface Credentials {
 }
 
 const SECRET = new RegExp(
-  `(${Object.values(credentialKinds)
-    .map(({ prefix }) => prefix)
-    .join("|")})_[0-9A-Za-z]{20,}`,
+  `(${[...Object.values(credentialKinds), ticketKind].map(({ prefix }) => prefix).join("|")})_[0-9A-Za-z]{20,}`,
   "g",
 );
 
@@ -71,6 +83,8 @@ const REALM = "credentials";
 const COLLECTION = "token";
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const CACHE = { maxAgeMs: 1_000, most: 10_000 };
+/** An unused ticket is stored for longer than it is good: the store's clock decides, and this process's may differ from it. */
+const CLOCK_SLACK_MS = 600_000;
 
 export interface CredentialOptions {
   database: Database;
@@ -93,42 +107,78 @@ export function createCredentials(options: CredentialOptions): Credentials {
     return toHex(new Uint8Array(sum));
   }
 
-  async function look(token: string): Promise<Principal | null> {
+  function get(id: string): Promise<Document | null> {
+    return database.documents.get(REALM, COLLECTION, id);
+  }
+
+  async function look(kind: CredentialKind | "ticket", token: string): Promise<Principal | null> {
     const id = await idOf(token);
-    const document = await database.documents.get(REALM, COLLECTION, id);
-    if (document === null || !equalInConstantTime(document.id, id)) return null;
-    const { kind, subject, facts } = document.body as unknown as Pick<Principal, "kind" | "subject" | "facts">;
-    return { kind, id, subject, facts };
+    const document = await get(id);
+    if (document === null || !equalInConstantTime(document.id, id) || document.body.kind !== kind) return null;
+    return kind === "ticket" ? redeem(document) : principalOf(document);
+  }
+
+  /** Who stands behind a ticket, as long as both hold. */
+  async function redeem(ticket: Document): Promise<Principal | null> {
+    const behind = await get((ticket.body.facts as JsonObject).credential as string);
+    if (behind === null || !(await isUsedInTime(ticket))) return null;
+    return { ...principalOf(behind), holds: [behind.id, ticket.id] };
+  }
+
+  /** A ticket's second version is its first use. Both its times are the store's, whose word counts among processes. */
+  async function isUsedInTime(ticket: Document): Promise<boolean> {
+    const inTime = (times: Pick<Document, "createdAt" | "updatedAt">) =>
+      times.updatedAt.getTime() - times.createdAt.getTime() <= TICKET_UNUSED_MS;
+    if (ticket.version > 1) return inTime(ticket);
+    const expiresAt = new Date(ticket.createdAt.getTime() + TICKET_MS);
+    const { id, body } = ticket;
+    const put = await database.commit([
+      { op: "document.put", realm: REALM, collection: COLLECTION, id, body, ifVersion: 1, expiresAt },
+    ]);
+    const [used] = put.committed ? put.outcomes : [];
+    if (used?.status === "put") return inTime(used);
+    // Another process was first.
+    const again = await get(id);
+    return again !== null && again.version > 1 && inTime(again);
+  }
+
+  async function make(
+    prefix: string,
+    { body, expiresAt }: { body: JsonObject; expiresAt: Date | null },
+  ): Promise<Minted> {
+    const token = writeToken(prefix, ids.bytes(32));
+    const id = await idOf(token);
+    return {
+      token,
+      id,
+      command: { op: "document.put", realm: REALM, collection: COLLECTION, id, body, ifVersion: 0, expiresAt },
+    };
   }
 
   return {
-    async mint(kind, subject, { expiresAt = null, facts = {} } = {}) {
-      const token = writeToken(credentialKinds[kind].prefix, ids.bytes(32));
-      const id = await idOf(token);
-      const body = { kind, subject, facts };
-      return {
-        token,
-        id,
-        command: { op: "document.put", realm: REALM, collection: COLLECTION, id, body, ifVersion: 0, expiresAt },
-      };
-    },
+    mint: (kind, subject, { expiresAt = null, facts = {} } = {}) =>
+      make(credentialKinds[kind].prefix, { body: { kind, subject, facts }, expiresAt }),
+    mintTicket: ({ id, subject }) =>
+      make(ticketKind.prefix, {
+        body: { kind: "ticket", subject, facts: { credential: id } },
+        expiresAt: new Date(clock.now().getTime() + TICKET_UNUSED_MS + CLOCK_SLACK_MS),
+      }),
     async identify(kind, token) {
-      const { prefix, words } = credentialKinds[kind];
+      const { prefix, words } = kind === "ticket" ? ticketKind : credentialKinds[kind];
       if (!isWellFormed(token, prefix))
         throw new Fault(
           "unauthorized",
           `The ${words} is malformed; send the ${prefix}_… secret as it was shown at creation`,
         );
-      const principal = await known.get(token, () => look(token));
+      const principal = await known.get(token, () => look(kind, token));
+      if (principal !== null) return principal;
       // Only what holds is worth a place in the memory.
-      if (principal === null) known.drop(token);
-      if (principal === null || principal.kind !== kind) {
-        throw new Fault(
-          "unauthorized",
-          `The ${words} is unknown, expired or revoked; ask the owner of the channel for another`,
-        );
-      }
-      return principal;
+      known.drop(token);
+      const why =
+        kind === "ticket"
+          ? "unknown or has ended: use it within 60 s, and make another with the read token"
+          : "unknown, expired or revoked; ask the owner of the channel for another";
+      throw new Fault("unauthorized", `The ${words} is ${why}`);
     },
     revocation: (id) => ({ op: "document.remove", realm: REALM, collection: COLLECTION, id }),
     async stillValid(held) {
@@ -136,6 +186,11 @@ export function createCredentials(options: CredentialOptions): Credentials {
       return new Set(documents.map((document) => document.id));
     },
   };
+}
+
+function principalOf({ id, body }: Document): Principal {
+  const { kind, subject, facts } = body as unknown as Pick<Principal, "kind" | "subject" | "facts">;
+  return { kind, id, subject, facts, holds: [id] };
 }
 
 /** True when both texts are equal; the time taken tells nothing but their lengths. */

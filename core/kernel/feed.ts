@@ -1,4 +1,4 @@
-/** What a feed operation's handler returns: which subject of the journal is followed, from where, and how an entry reads. */
+/** What a feed operation's handler returns: which subjects of the journal are followed, from where, and how an entry reads. */
 import type { Entry } from "../ports/journal.ts";
 import type { Notice } from "./cursor.ts";
 
@@ -8,24 +8,40 @@ import type { Notice } from "./cursor.ts";
  */
 export type Start = "cursor" | "earliest" | "live";
 
-export interface Feed {
-  realm: string;
+/** One subject of a feed. */
+export interface Part {
   subject: string;
   /** The cursor to continue after. */
   after: string;
   start: Start;
-  /** JSON text of an entry's event, on one line. It rejects when the entry cannot be read now but may be later. */
-  message(entry: Entry): Promise<string>;
+  /** An entry that is given first, whatever the cursor: the newest one held. */
+  first?: Entry;
 }
 
-/** How a face writes a feed as bytes. */
+export interface Feed {
+  realm: string;
+  parts: readonly Part[];
+  /**
+   * For a feed of several subjects: the JSON member, without braces, that says which of them a message is from. Every id then names
+   * where each subject stands.
+   */
+  origin?: (subject: string) => string;
+  /** JSON text of an entry's event, an object on one line. It throws when the entry cannot be read now but may be later. */
+  message(entry: Entry): string | Promise<string>;
+}
+
+/** How a face writes a feed. All of it but the JSON of messages is ASCII. */
 export interface Wire {
-  /** First bytes of an answer. */
-  opening: Uint8Array;
-  heartbeat: Uint8Array;
-  message(id: string, json: string): Uint8Array;
+  /** What an answer begins with; a reader that is cut comes back after `retryMs`. */
+  opening(retryMs: number): string;
+  heartbeat: string;
+  /** What stands before and after the JSON of a message. */
+  before(id: string): string;
+  after: string;
   /** Tells a reader where it stands, without an event: a reader that is cut before its first message comes back with this cursor. */
-  mark(id: string): Uint8Array;
+  mark(id: string): string;
   /** Tells that history is missing, and the cursor that the reader has then. */
-  notice(event: Notice["event"], json: string, id: string): Uint8Array;
+  notice(event: Notice["event"], json: string, id: string): string;
+  /** The last words of an answer that the server ends: come back after `retryMs`. */
+  farewell(retryMs: number): string;
 }

@@ -1,78 +1,91 @@
 /**
  * One feeder per followed subject and process: it alone reads what is new, encodes each entry once, and gives one joined buffer to every
- * reader that stands at its cursor. A reader that is behind pages through the journal by itself until its cursor reaches the feeder's, and joins in
- * that same turn of the event loop, which makes the join atomic: nothing is missed and nothing doubled.
+ * reader that stands at its cursor. A reader that is behind catches up by itself (see `catch_up.ts`) until its cursor reaches the feeder's, and joins
+ * in that same turn of the event loop, which makes the join atomic: nothing is missed and nothing doubled.
  */
 import type { Clock } from "../ports/clock.ts";
 import type { Sink } from "../ports/host.ts";
-import { type Bounds, EARLIEST, type Journal, type JournalPage } from "../ports/journal.ts";
+import { type Bounds, EARLIEST, type Entry, type Journal, type JournalPage } from "../ports/journal.ts";
 import type { Log } from "../ports/log.ts";
-import { gapBefore, isForeign, type Notice } from "./cursor.ts";
-import type { Feed, Start, Wire } from "./feed.ts";
-import { type Chunk, encodeChunks, joinFrames } from "./frames.ts";
+import { catchUp } from "./catch_up.ts";
+import { gapBefore } from "./cursor.ts";
+import type { Feed, Part, Wire } from "./feed.ts";
+import { type Chunk, chunkOf, encodeChunks } from "./frames.ts";
+import type { Handed } from "./knock.ts";
+import type { Outlet } from "./outlet.ts";
+import { type Head, type Reader, writeOrCut } from "./reader.ts";
+import { createRing, type RingMemory } from "./ring.ts";
 import type { Turns } from "./turns.ts";
 
-/** A reader with more than this queued is dropped; it comes back with its cursor. */
-export const QUEUED_MAX_BYTES = 1_048_576;
-const PAGE = 200;
-/** A socket that does not drain for this long is closed. */
-const DRAIN_MS = 30_000;
-/** A reader with more than this queued at a heartbeat is watched for it. */
-const STALLED_BYTES = 65_536;
-/** What was read longer ago than this is read again, since some of it may have expired. */
-const FRESH_MS = 1_000;
-
-export interface Reader {
-  sink: Sink;
-  /** The credential this reader came with; null on a public subject. */
-  credential: string | null;
-  /** The last id it was given. */
-  cursor: string;
-  /** It has been told to drain and the time runs. */
-  draining?: boolean;
-}
+const PAGE = 500;
+/** Appends that may wait for a slow look at the journal; it will find them. */
+const HANDED_MOST = 1_000;
 
 export interface Feeder {
   readonly realm: string;
   readonly subject: string;
-  readonly readers: ReadonlySet<Reader>;
-  /** Brings a reader from its cursor to the feeder's and keeps it served until its sink closes. */
-  attach(reader: Reader, start: Start): void;
-  /** Looks at the journal again. */
-  wake(): void;
+  /** Brings a reader to the feeder's cursor and keeps it served until its sink closes. */
+  attach(sink: Sink, outlet: Outlet, part: Part): void;
+  /** Looks at the journal again, or takes what this process has just appended. */
+  wake(handed?: Handed | null): void;
   /** True when a look at these bounds would find something new. */
   isBehind(bounds: Bounds): boolean;
-  beat(): void;
   /** Ends every reader's answer. */
   end(): void;
 }
 
 export interface FeederOptions {
-  feed: Feed;
+  subject: string;
+  feed: Pick<Feed, "realm" | "message">;
   wire: Wire;
   journal: Journal;
   clock: Clock;
   log: Log;
   /** Bounds how many readers of the process catch up at once. */
   turns: Turns;
+  memory: RingMemory;
+  /** Shares simultaneous looks at where the subject stands. */
+  bounds(): Promise<Bounds>;
   /** Called once when the last reader has left. */
   empty(): void;
 }
 
 export function createFeeder(options: FeederOptions): Feeder {
-  const { feed, wire, journal, clock, log, turns } = options;
-  const { realm, subject } = feed;
+  const { subject, feed, wire, journal, clock, log, memory } = options;
+  const { realm } = feed;
   const readers = new Set<Reader>();
   const joined = new Set<Reader>();
-  let cursor: string | null = null;
   /** The highest lost id that joined readers have been told of. */
   let told = EARLIEST;
   let running = false;
-  let knocked = false;
+  /** From the start: what the first reader's cursor was read from may have moved before this feeder heard knocks. */
+  let knocked = true;
+  let handed: Handed[] = [];
+  /** What to add to this process's clock to have the store's. */
+  let skew = clock.now().getTime() - clock.elapsed();
+
+  const head: Head = {
+    cursor: null,
+    ring: createRing(EARLIEST, { memory, now: () => clock.elapsed() + skew }),
+    begin({ lastId }) {
+      if (head.cursor !== null) return;
+      head.cursor = lastId;
+      head.ring.restart(lastId);
+    },
+    heed(now) {
+      skew = now.getTime() - clock.elapsed();
+    },
+    tell(reader, notice) {
+      // What expired may lie behind messages that are still to come, so a gap does not move the cursor.
+      writeOrCut(reader.sink, reader.outlet.notice(notice, notice.event === "gap" ? notice.after : EARLIEST));
+    },
+  };
 
   function leave(reader: Reader): void {
     joined.delete(reader);
-    if (readers.delete(reader) && readers.size === 0) options.empty();
+    if (!readers.delete(reader) || readers.size > 0) return;
+    head.ring.restart(EARLIEST);
+    options.empty();
   }
 
   function end(): void {
@@ -82,31 +95,17 @@ export function createFeeder(options: FeederOptions): Feeder {
     }
   }
 
-  function broadcast({ frames, bytes: all }: Chunk): void {
+  function broadcast(chunk: Chunk): void {
+    const { frames } = chunk;
     const first = frames[0]!.id;
-    cursor = frames[frames.length - 1]!.id;
+    const last = frames[frames.length - 1]!.id;
+    head.cursor = last;
+    head.ring.add(frames);
     for (const reader of joined) {
-      const bytes = reader.cursor < first ? all : joinFrames(frames.filter((frame) => frame.id > reader.cursor));
-      if (reader.cursor < cursor) reader.cursor = cursor;
-      if (bytes.length > 0) write(reader, bytes);
+      const due = reader.cursor < first ? chunk : chunkOf(frames.filter((frame) => frame.id > reader.cursor));
+      if (reader.cursor < last) reader.cursor = last;
+      if (due.frames.length > 0) writeOrCut(reader.sink, reader.outlet.frames(due));
     }
-  }
-
-  function write(reader: Reader, bytes: Uint8Array): number {
-    const queued = reader.sink.write(bytes);
-    if (queued - bytes.length > QUEUED_MAX_BYTES) {
-      log.write("debug", "slow_reader_dropped", { subject, queued });
-      reader.sink.abort();
-      leave(reader);
-    }
-    return queued;
-  }
-
-  function tell(reader: Reader, notice: Notice): void {
-    const { event, ...particulars } = notice;
-    // What expired may lie behind messages that are still to come, so a gap does not move the cursor.
-    const stands = notice.event === "gap" ? notice.after : EARLIEST;
-    write(reader, wire.notice(event, JSON.stringify(particulars), stands));
   }
 
   /** What expired before this feeder could read it, for those who would have been given it. */
@@ -114,23 +113,40 @@ export function createFeeder(options: FeederOptions): Feeder {
     if (page.bounds.lostThrough <= told) return;
     told = page.bounds.lostThrough;
     const gap = gapBefore(page, after);
-    if (gap !== null) for (const reader of [...joined]) if (reader.cursor < told) tell(reader, gap);
+    if (gap === null) return;
+    head.ring.restart(told);
+    for (const reader of [...joined]) if (reader.cursor < told) head.tell(reader, gap);
+  }
+
+  /** What was handed over and follows the cursor without a gap; a gap is for the journal to fill. */
+  function takeHanded(from: string): Entry[] {
+    const entries: Entry[] = [];
+    let at = from;
+    for (const { previous, entries: next } of handed) {
+      const last = next[next.length - 1]!;
+      // Read from the journal in the meantime.
+      if (last.id <= at) continue;
+      if (previous !== at) {
+        knocked = true;
+        break;
+      }
+      entries.push(...next);
+      at = last.id;
+    }
+    handed = [];
+    return entries;
   }
 
   async function run(): Promise<void> {
     if (running) return;
     running = true;
     try {
-      while (readers.size > 0 && cursor !== null && knocked) {
-        knocked = false;
-        const page = await journal.read(realm, subject, cursor, PAGE);
-        if (page.bounds.state !== "open") return end();
-        tellJoined(page, cursor);
-        // What came after the snapshot of a page that is not full has a knock of its own.
-        if (page.entries.length === PAGE) knocked = true;
-        for await (const chunk of encodeChunks(page.entries, feed, wire)) broadcast(chunk);
-        // One snapshot gave both, so up to lastId there is nothing else; expired ids would look new for ever.
-        if (page.entries.length < PAGE && page.bounds.lastId > cursor) cursor = page.bounds.lastId;
+      // One commit hands over to all its appends in this turn: they are written together.
+      await Promise.resolve();
+      while (readers.size > 0 && head.cursor !== null && (knocked || handed.length > 0)) {
+        const entries = handed.length > 0 ? takeHanded(head.cursor) : await readOn(head.cursor);
+        if (entries === null) return end();
+        for await (const chunk of encodeChunks(entries, feed, wire)) broadcast(chunk);
       }
     } catch (error) {
       // The cursor stands before what could not be read; the look at all subjects comes back to it.
@@ -140,101 +156,47 @@ export function createFeeder(options: FeederOptions): Feeder {
     }
   }
 
-  async function catchUp(reader: Reader, start: Start): Promise<void> {
-    const came = reader.cursor;
-    if (start === "live") {
-      cursor ??= reader.cursor;
-      write(reader, wire.mark(reader.cursor));
-    } else if (!(await checkCursor(reader))) return;
-    // Whoever is given what there is has lost nothing that went before.
-    let asksForAll = start === "earliest" || reader.cursor !== came;
-    let toldThrough = EARLIEST;
-    while (cursor !== null && reader.cursor < cursor && !reader.sink.closed.aborted) {
-      const target = cursor;
-      const asked = reader.cursor;
-      const readAt = clock.elapsed();
-      const page = await turns(() => journal.read(realm, subject, asked, PAGE));
-      if (page.bounds.state !== "open") return void reader.sink.close();
-      const gap = page.bounds.lostThrough > toldThrough && !asksForAll ? gapBefore(page, asked) : null;
-      asksForAll = false;
-      toldThrough = page.bounds.lostThrough;
-      if (gap !== null) tell(reader, gap);
-      const whole = await replay(reader, page, readAt);
-      if (whole && page.entries.length < PAGE && reader.cursor < target) reader.cursor = target;
+  /** The entries after the cursor; null when the subject is no longer open. */
+  async function readOn(cursor: string): Promise<readonly Entry[] | null> {
+    knocked = false;
+    const page = await journal.read(realm, subject, cursor, PAGE);
+    const { entries, bounds } = page;
+    if (bounds.state !== "open") return null;
+    head.heed(bounds.now);
+    tellJoined(page, cursor);
+    // What came after the snapshot of a page that is not full has a knock of its own.
+    if (entries.length === PAGE) knocked = true;
+    // One snapshot gave both, so where nothing is left up to lastId there will be nothing: expired ids would look new for ever.
+    else if (entries.length === 0 && bounds.lastId > cursor) {
+      head.cursor = bounds.lastId;
+      head.ring.restart(bounds.lastId);
     }
-    if (reader.sink.closed.aborted) return;
-    joined.add(reader);
-    feeder.wake();
-  }
-
-  /** Writes a page chunk by chunk as the reader takes it; false when it took so long that the rest must be read again. */
-  async function replay(reader: Reader, page: JournalPage, readAt: number): Promise<boolean> {
-    const chunks = encodeChunks(page.entries, feed, wire);
-    for (;;) {
-      const { value: chunk } = await turns(() => chunks.next());
-      if (!chunk) return true;
-      reader.sink.write(chunk.bytes);
-      reader.cursor = chunk.frames[chunk.frames.length - 1]!.id;
-      await drain(reader);
-      if (reader.sink.closed.aborted || clock.elapsed() - readAt > FRESH_MS) return false;
-    }
-  }
-
-  /** Holds a cursor from outside against the subject; false when there is nothing to follow. */
-  async function checkCursor(reader: Reader): Promise<boolean> {
-    const after = reader.cursor;
-    const [bounds] = await journal.bounds(realm, [subject]);
-    if (bounds?.state !== "open") {
-      reader.sink.close();
-      return false;
-    }
-    cursor ??= bounds.lastId;
-    if (await isForeign(journal, { realm, subject, after }, bounds)) {
-      tell(reader, { event: "reset", after });
-      reader.cursor = EARLIEST;
-    }
-    return true;
-  }
-
-  async function drain(reader: Reader): Promise<void> {
-    const timer = new AbortController();
-    const inTime = await Promise.race([
-      reader.sink.drained().then(() => true),
-      clock.sleep(DRAIN_MS, timer.signal).then(() => timer.signal.aborted),
-    ]);
-    timer.abort();
-    if (!inTime) reader.sink.abort();
+    return entries;
   }
 
   const feeder: Feeder = {
     realm,
     subject,
-    readers,
-    attach(reader, start) {
+    attach(sink, outlet, part) {
+      const reader: Reader = { sink, outlet, cursor: part.after };
       readers.add(reader);
-      reader.sink.closed.addEventListener("abort", () => leave(reader), { once: true });
-      if (reader.sink.closed.aborted) return leave(reader);
-      reader.sink.write(wire.opening);
-      catchUp(reader, start).catch((error) => {
+      sink.closed.addEventListener("abort", () => leave(reader), { once: true });
+      if (sink.closed.aborted) return leave(reader);
+      const join = () => {
+        joined.add(reader);
+        void run();
+      };
+      catchUp(reader, part, { ...options, head, join }).catch((error) => {
         log.write("warn", "feed_read_failed", { subject, error: String(error) });
-        reader.sink.close();
+        sink.close();
       });
     },
-    wake() {
-      knocked = true;
+    wake(given = null) {
+      if (given !== null && handed.length < HANDED_MOST) handed.push(given);
+      else knocked = true;
       void run();
     },
-    isBehind: (bounds) => cursor !== null && (bounds.state !== "open" || bounds.lastId > cursor),
-    beat() {
-      for (const reader of [...joined]) {
-        const stalled = write(reader, wire.heartbeat) > STALLED_BYTES;
-        if (!stalled || reader.draining) continue;
-        reader.draining = true;
-        void drain(reader).then(() => {
-          reader.draining = false;
-        });
-      }
-    },
+    isBehind: ({ state, lastId }) => head.cursor !== null && (state !== "open" || lastId > head.cursor),
     end,
   };
   return feeder;

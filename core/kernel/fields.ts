@@ -71,6 +71,32 @@ function isCalendarDay(value: string): boolean {
   return date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
 }
 
+export type Entry = v.ObjectEntries[string];
+
+type ItemSchema = v.StrictObjectSchema<v.ObjectEntries, undefined>;
+
+/** A list of 1 to `most` closed objects, each of which is taken like an input of its own: see `input.ts`. */
+export function listOf<const S extends ItemSchema>(item: S, most: number, description: string) {
+  return v.pipe(
+    v.array(item),
+    v.minLength(1, `is empty; send 1 to ${most} items`),
+    v.maxLength(most),
+    v.description(description),
+  );
+}
+
+/** What a field made by `listOf` holds; null for any other field. */
+export function listIn(entry: Entry): { item: ItemSchema; most: number } | null {
+  const { wrapped, item, pipe } = entry as {
+    wrapped?: Entry;
+    item?: ItemSchema;
+    pipe?: { requirement?: number; type: string }[];
+  };
+  if (wrapped !== undefined) return listIn(wrapped);
+  const most = pipe?.find(({ type }) => type === "max_length")?.requirement;
+  return item?.type === "strict_object" && most !== undefined ? { item, most } : null;
+}
+
 /** A value for a message: quoted and cut, so that no error repeats a book. */
 export function quote(value: unknown): string {
   const whole = JSON.stringify(value) ?? String(value);

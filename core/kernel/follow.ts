@@ -1,61 +1,49 @@
 /**
  * Who follows what in this process: hands readers to feeders, wakes feeders by knocks and, since knocks may be lost, by one look at all
- * followed subjects each `pollMs`; ends readers whose credential no longer holds.
+ * followed subjects each `pollMs`; ends readers whose credentials no longer hold.
  */
 
 import type { Sink } from "../ports/host.ts";
+import { createAnswers, farewell } from "./answers.ts";
 import type { House } from "./context.ts";
 import type { Feed, Wire } from "./feed.ts";
 import { createFeeder, type Feeder } from "./feeder.ts";
-import { concernsCredentials, knockOf } from "./knock.ts";
+import { knockOf } from "./knock.ts";
+import { outletsOf } from "./outlet.ts";
+import { watchRevoked } from "./revoked.ts";
+import type { RingMemory } from "./ring.ts";
 import { createTurns } from "./turns.ts";
 
 /** How many readers of the process read or encode history at once. */
 const REPLAYS = 16;
+/** The clock's shortest step for heartbeats and ends of answers. */
+const TEND_MS = 1_000;
 
 export interface Followers {
   /** Serves `feed` to the sink until either side ends. `name` tells apart feeds that read one subject differently. */
-  follow(name: string, feed: Feed, to: { sink: Sink; credential: string | null }): void;
+  follow(name: string, feed: Feed, to: { sink: Sink; credentials: readonly string[] }): void;
+  /** Whether more answers can be taken; if not, whoever asks is told by `turnAway` to come back later. */
+  isOpen(): boolean;
+  turnAway(sink: Sink): void;
   /** How many answers are open. */
   count(): number;
-  /** Ends all answers. */
-  end(): void;
+  /** Takes no more answers and ends those that are open, spread over so many milliseconds. */
+  end(overMs: number): Promise<void>;
 }
 
 export function createFollowers(house: House, options: { wire: Wire; signal: AbortSignal }): Followers {
-  const { database, clock, knocks, log, settings } = house;
+  const { database, clock, knocks, log, once, settings } = house;
+  const { wire, signal } = options;
   const feeders = new Map<string, Feeder>();
   const turns = createTurns(REPLAYS);
+  const memory: RingMemory = { used: 0 };
+  const answers = createAnswers({ wire, clock, heartbeatMs: settings.heartbeatMs, lastsMs: settings.streamMs });
+  let ending = false;
 
-  knocks.onEvery((subjects) => {
-    // Every publish knocks; only a knock on a credential is worth a walk over the readers.
-    if (!concernsCredentials(subjects)) return;
-    const held =
-      subjects === "all"
-        ? heldCredentials()
-        : heldCredentials().filter((id) => subjects.includes(knockOf.credential(id)));
-    if (held.length > 0) endRevoked(held).catch(report);
-  });
+  const lookForRevoked = watchRevoked(house, { held: answers.held, gone: answers.endThose });
 
   function report(error: unknown): void {
     log.write("warn", "follow_check_failed", { error: String(error) });
-  }
-
-  function heldCredentials(): string[] {
-    const held = new Set<string>();
-    for (const feeder of feeders.values())
-      for (const reader of feeder.readers) if (reader.credential !== null) held.add(reader.credential);
-    return [...held];
-  }
-
-  async function endRevoked(held: string[]): Promise<void> {
-    const valid = await house.credentials.stillValid(held);
-    const gone = new Set(held.filter((id) => !valid.has(id)));
-    if (gone.size === 0) return;
-    for (const feeder of feeders.values()) {
-      for (const reader of feeder.readers)
-        if (reader.credential !== null && gone.has(reader.credential)) reader.sink.close();
-    }
   }
 
   async function lookAtSubjects(): Promise<void> {
@@ -70,46 +58,47 @@ export function createFollowers(house: House, options: { wire: Wire; signal: Abo
     }
   }
 
-  /** Repeats a round each `pollMs` while somebody follows something; calling it while it runs changes nothing. */
-  function whileFollowed(round: () => Promise<void> | void): () => Promise<void> {
+  /** Repeats a round while somebody follows something; calling it while it runs changes nothing. */
+  function whileFollowed(everyMs: number, round: () => Promise<void> | void): () => Promise<void> {
     let running = false;
     return async () => {
       if (running) return;
       running = true;
-      while (feeders.size > 0 && !options.signal.aborted) {
-        await clock.sleep(settings.pollMs, options.signal);
+      while (answers.count() > 0 && !signal.aborted) {
+        await clock.sleep(everyMs, signal);
         await Promise.resolve().then(round).catch(report);
       }
       running = false;
     };
   }
 
-  const look = whileFollowed(async () => {
+  const look = whileFollowed(settings.pollMs, async () => {
     await lookAtSubjects().catch(report);
-    const held = heldCredentials();
-    if (held.length > 0) await endRevoked(held);
+    await lookForRevoked();
   });
 
   // A loop of its own: a slow database must not make a quiet stream look dead.
-  let beaten = clock.elapsed();
-  const beat = whileFollowed(() => {
-    if (clock.elapsed() - beaten < settings.heartbeatMs) return;
-    beaten = clock.elapsed();
-    for (const feeder of feeders.values()) feeder.beat();
-  });
+  const tend = whileFollowed(TEND_MS, answers.tend);
 
-  function feederOf(name: string, feed: Feed): Feeder {
-    const key = `${name} ${feed.realm} ${feed.subject}`;
+  function feederOf(name: string, feed: Feed, subject: string): Feeder {
+    const key = `${name} ${feed.realm} ${subject}`;
     const found = feeders.get(key);
     if (found !== undefined) return found;
-    const off = knocks.on(knockOf.journal(feed.realm, feed.subject), () => made.wake());
+    const off = knocks.on(knockOf.journal(feed.realm, subject), (handed) => made.wake(handed));
     const made = createFeeder({
+      subject,
       feed,
-      wire: options.wire,
+      wire,
       journal: database.journal,
       clock,
       log,
       turns,
+      memory,
+      bounds: () =>
+        once(`follow/bounds/${feed.realm}/${subject}`, async () => {
+          const [bounds] = await database.journal.bounds(feed.realm, [subject]);
+          return bounds!;
+        }),
       empty() {
         off();
         if (feeders.get(key) === made) feeders.delete(key);
@@ -120,15 +109,25 @@ export function createFollowers(house: House, options: { wire: Wire; signal: Abo
   }
 
   return {
-    follow(name, feed, { sink, credential }) {
-      if (options.signal.aborted) return sink.close();
-      feederOf(name, feed).attach({ sink, credential, cursor: feed.after }, feed.start);
+    follow(name, feed, { sink, credentials }) {
+      if (ending || signal.aborted) return this.turnAway(sink);
+      answers.open({ sink, credentials });
+      const outlets = outletsOf(feed, wire);
+      for (const [index, part] of feed.parts.entries()) {
+        feederOf(name, feed, part.subject).attach(sink, outlets[index]!, part);
+      }
       void look();
-      void beat();
+      void tend();
     },
-    count: () => [...feeders.values()].reduce((sum, feeder) => sum + feeder.readers.size, 0),
-    end() {
-      for (const feeder of [...feeders.values()]) feeder.end();
+    isOpen: () => !ending && answers.count() < settings.maxStreams,
+    turnAway(sink) {
+      sink.write(farewell(wire));
+      sink.close();
+    },
+    count: answers.count,
+    async end(overMs) {
+      ending = true;
+      await answers.endAll(overMs);
     },
   };
 }

@@ -2,46 +2,107 @@
 import * as v from "valibot";
 import { Fault } from "../ports/fault.ts";
 import type { JsonObject } from "../ports/json.ts";
-import { quote } from "./fields.ts";
+import { listIn, quote } from "./fields.ts";
+import { describeIssue, detailsOf } from "./issue.ts";
 import { refuseUnsafe } from "./json_text.ts";
 import { nearest } from "./nearest.ts";
-import type { AnySchema, InputSchema } from "./operation.ts";
+import type { InputSchema } from "./operation.ts";
 
 /** Validates `raw` as `action`'s input; throws `invalid_input` naming field, value and limit. */
 export function parseInput<S extends InputSchema>(schema: S, raw: unknown, action: string): v.InferOutput<S> {
   if (typeof raw !== "object" || raw === null || Array.isArray(raw)) {
     throw new Fault(
       "invalid_input",
-      `Cannot ${action}: the body is ${nameOf(raw)}; send a JSON object with ${listFields(schema)}`,
+      `Cannot ${action}: the body is ${nameOf(raw)}; send a JSON object with ${listFields(schema.entries)}`,
     );
   }
-  refuseUnsafe(raw);
-  for (const key of Object.keys(raw)) {
-    if (Object.hasOwn(schema.entries, key)) continue;
-    const guess = nearest(key, Object.keys(schema.entries));
-    const advice = guess === null ? `send ${listFields(schema)}` : `did you mean ${guess}?`;
-    throw new Fault("invalid_input", `Cannot ${action}: the field ${quote(key)} is unknown; ${advice}`, {
-      details: { field: key.slice(0, 100), ...(guess === null ? {} : { did_you_mean: guess }) },
-    });
-  }
-  for (const [field, entry] of Object.entries(schema.entries)) {
-    const value = (raw as Record<string, unknown>)[field];
-    // To valibot a list is a record, too: it would be kept as {"0": …}.
-    if (!Array.isArray(value) || baseType(entry) !== "record") continue;
-    throw new Fault("invalid_input", `Cannot ${action}: ${field} is ${quote(value)}; send an object`, {
-      details: { field },
-    });
-  }
+  const lists = listsIn(schema, raw, action);
+  refuseUnsafe(lists.length === 0 ? raw : without(raw, lists));
+  refuseUnknown(schema.entries, raw, { action, at: "" });
+  for (const list of lists) checkItems(list, action);
+  refuseArrays(schema, raw, action);
   const parsed = v.safeParse(schema, raw, { abortEarly: true });
   if (parsed.success) return parsed.output;
   const issue = parsed.issues[0];
-  throw new Fault("invalid_input", `Cannot ${action}: ${describe(issue, schema)}`, { details: details(issue, schema) });
+  throw refusal(action, describeIssue(issue, schema), detailsOf(issue, schema));
+}
+
+interface List {
+  field: string;
+  entries: v.ObjectEntries;
+  items: readonly unknown[];
+}
+
+/** The lists of objects among the fields, none of them too long. */
+function listsIn(schema: InputSchema, raw: object, action: string): List[] {
+  const lists: List[] = [];
+  for (const field of Object.keys(schema.entries)) {
+    const items = (raw as Record<string, unknown>)[field];
+    const list = Array.isArray(items) ? listIn(schema.entries[field]!) : null;
+    if (!Array.isArray(items) || list === null) continue;
+    const { item, most } = list;
+    if (items.length > most)
+      throw refusal(action, `${field} has ${items.length} items, the most is ${most}`, { field, limit: most });
+    lists.push({ field, entries: item.entries, items });
+  }
+  return lists;
+}
+
+function without(raw: object, lists: readonly List[]): object {
+  return Object.fromEntries(Object.entries(raw).filter(([field]) => !lists.some((list) => list.field === field)));
+}
+
+/** Each item is an input of its own: one of a thousand may be as deep and as wide as the only one. */
+function checkItems({ field, entries, items }: List, action: string): void {
+  for (const [index, item] of items.entries()) {
+    const at = `${field}[${index}]`;
+    try {
+      refuseUnsafe(item);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      const { code, message, details } = error;
+      throw new Fault(code, `${at}: ${message}`, details === undefined ? {} : { details });
+    }
+    // To valibot a list is an object, too.
+    if (Array.isArray(item)) throw refusal(action, `${at} is ${quote(item)}; send an object`, { field: at });
+    if (typeof item === "object" && item !== null) refuseUnknown(entries, item, { action, at });
+  }
+}
+
+/** To valibot a list is a record, too: it would be kept as {"0": …}. */
+function refuseArrays(schema: InputSchema, raw: object, action: string): void {
+  for (const field of Object.keys(schema.entries)) {
+    const value = (raw as Record<string, unknown>)[field];
+    if (!Array.isArray(value) || baseType(schema.entries[field]!) !== "record") continue;
+    throw refusal(action, `${field} is ${quote(value)}; send an object`, { field });
+  }
+}
+
+/** `at`: the place of the object in the input; empty for the input itself. */
+function refuseUnknown(entries: v.ObjectEntries, raw: object, { action, at }: { action: string; at: string }): void {
+  for (const key of Object.keys(raw)) {
+    if (Object.hasOwn(entries, key)) continue;
+    const guess = nearest(key, Object.keys(entries));
+    const advice = guess === null ? `send ${listFields(entries)}` : `did you mean ${guess}?`;
+    const where = at === "" ? "" : `${at}: `;
+    throw refusal(action, `${where}the field ${quote(key)} is unknown; ${advice}`, {
+      field: `${at === "" ? "" : `${at}.`}${key.slice(0, 100)}`,
+      ...(guess === null ? {} : { did_you_mean: guess }),
+    });
+  }
+}
+
+function refusal(action: string, words: string, details: JsonObject): Fault {
+  return new Fault("invalid_input", `Cannot ${action}: ${words}`, { details });
 }
 
 /** Validates one field alone, as the corridor does before it reads a body. */
 export function parseField(schema: InputSchema, field: string, raw: unknown, action: string): unknown {
   const entry = schema.entries[field];
   if (entry === undefined) throw new Error(`the operation declares no field ${field}`);
+  const parsed = v.safeParse(entry, raw, { abortEarly: true });
+  if (parsed.success && typeof parsed.output === "string") return parsed.output;
+  // What is wrong is said in the words of the whole.
   return parseInput(v.strictObject({ [field]: entry }) as InputSchema, { [field]: raw }, action)[field];
 }
 
@@ -59,47 +120,8 @@ function baseType(schema: { type: string }): string {
   return inner === undefined ? schema.type : baseType(inner);
 }
 
-function describe(issue: v.BaseIssue<unknown>, schema: InputSchema): string {
-  const field = v.getDotPath(issue) ?? "the value";
-  if (issue.kind !== "schema") return `${field} ${issue.message}`;
-  if (issue.input === undefined)
-    return `${field} is missing; send ${wanted(schema.entries[field]?.expects ?? issue.expected)}`;
-  if (!issue.message.startsWith("Invalid ")) return `${field} ${issue.message}`;
-  return `${field} is ${quote(issue.input)}; send ${wanted(issue.expected)}`;
-}
-
-/** An expectation of valibot, for example `(string | undefined)`, in words. */
-function wanted(expected: string | null): string {
-  const words: Record<string, string> = {
-    string: "a string",
-    number: "a number",
-    boolean: "true or false",
-    Object: "an object",
-    Array: "an array",
-    unknown: "a value",
-  };
-  const parts = (expected ?? "another value").replace(/^\((.*)\)$/, "$1").split(" | ");
-  const named = parts.filter((part) => part !== "undefined").map((part) => words[part] ?? part);
-  return named.join(" or ");
-}
-
-function details(issue: v.BaseIssue<unknown>, schema: InputSchema): JsonObject {
-  const field = v.getDotPath(issue);
-  const limit = limitOf(issue, schema.entries[field ?? ""]);
-  return { ...(field === null ? {} : { field }), ...(limit === null ? {} : { limit }) };
-}
-
-/** The number that was overstepped: the rule's own, or the length that the field's schema states for a text. */
-function limitOf(issue: v.BaseIssue<unknown>, entry: unknown): number | null {
-  if (issue.kind === "validation" && typeof issue.requirement === "number") return issue.requirement;
-  if (issue.type !== "check" || typeof issue.input !== "string" || entry === undefined) return null;
-  const inner = (entry as { wrapped?: AnySchema }).wrapped ?? (entry as AnySchema);
-  const { maxLength } = v.getMetadata(inner) as { maxLength?: number };
-  return maxLength !== undefined && issue.input.length > maxLength ? maxLength : null;
-}
-
-function listFields(schema: InputSchema): string {
-  const names = Object.keys(schema.entries);
+function listFields(entries: v.ObjectEntries): string {
+  const names = Object.keys(entries);
   return names.length === 0 ? "no fields" : names.join(", ");
 }
 

@@ -5,7 +5,7 @@
 import { Fault } from "../ports/fault.ts";
 import { addressKey } from "./address.ts";
 import type { Context, House } from "./context.ts";
-import { credentialKinds, equalInConstantTime, type Principal, toHex } from "./credential.ts";
+import { credentialKinds, equalInConstantTime, type Principal, ticketKind, toHex } from "./credential.ts";
 import { parseField, parseInput } from "./input.ts";
 import type { CredentialNeed, Declared, Operation } from "./operation.ts";
 
@@ -21,6 +21,8 @@ export interface Call {
   /** Secrets in the form the face carries them; null when there is none. */
   secret(header: string, argument: string): string | null;
   bearer(): string | null;
+  /** A secret in the query of the URL; null when there is none. */
+  query(name: string): string | null;
   /** Fields known before anything is read: path parameters, or all arguments. */
   early: Record<string, unknown>;
   /** All fields; called once, after permission. */
@@ -125,8 +127,14 @@ async function identify(house: House, operation: Declared, call: Call): Promise<
 }
 
 async function identifyHolder(house: House, needs: CredentialNeed, call: Call): Promise<Principal | null> {
-  const { header, argument, bearer } = credentialKinds[needs.credential];
+  const { header, argument, bearer, words } = credentialKinds[needs.credential];
   const token = call.secret(header, argument) ?? (bearer ? call.bearer() : null);
+  const ticket = needs.ticket ? call.query(ticketKind.query) : null;
+  if (token !== null && ticket !== null)
+    throw new Fault("invalid_input", `The ${words} and a ticket are given; send one of them`, {
+      details: { field: ticketKind.query },
+    });
+  if (ticket !== null) return house.credentials.identify("ticket", ticket);
   if (token !== null) return house.credentials.identify(needs.credential, token);
   if (needs.optional) return null;
   throw missingCredential(needs.credential);

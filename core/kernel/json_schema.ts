@@ -34,8 +34,10 @@ function convert(schema: AnySchema, side: Side): JsonObject {
     overrideAction,
     overrideSchema: (found) => overrideSchema(found, side),
   });
-  const { $schema: _, ...rest } = result;
-  return rest as JsonObject;
+  const { $schema: _, forms, ...rest } = result as JsonObject;
+  return forms === undefined
+    ? rest
+    : { ...rest, oneOf: Object.keys(forms as JsonObject).map((lead) => ({ required: [lead] })) };
 }
 
 /** Patterns with flags, such as `\p{…}` with `u`, are refused by many a validator; a second pattern stands beside the first. */

@@ -5,20 +5,20 @@ import type { Json } from "../ports/json.ts";
 export const JSON_MAX_DEPTH = 64;
 export const JSON_MAX_KEYS = 10_000;
 
-const LONE_SURROGATE = /\p{Surrogate}/u;
+const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Parses UTF-8 bytes as JSON; throws `invalid_json`. */
 export function parseJson(bytes: Uint8Array): Json {
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    text = decoder.decode(bytes);
   } catch {
     throw new Fault("invalid_json", "The body is not valid UTF-8; send JSON encoded as UTF-8");
   }
-  if (text.trim() === "") throw new Fault("invalid_json", "The body is empty; send a JSON object");
   try {
     return JSON.parse(text) as Json;
   } catch (error) {
+    if (text.trim() === "") throw new Fault("invalid_json", "The body is empty; send a JSON object");
     const where = /position (\d+)/.exec(String(error))?.[1];
     throw new Fault(
       "invalid_json",
@@ -32,6 +32,37 @@ export function parseJson(bytes: Uint8Array): Json {
  * and integers beyond 2^53 (they would be rounded silently). Bytes pass.
  */
 export function refuseUnsafe(root: unknown): void {
+  const budget = { keys: JSON_MAX_KEYS };
+  // Nearly everything is safe; only what is not is walked again for the words.
+  if (!isSafe(root, 0, budget)) explain(root);
+}
+
+function isSafe(value: unknown, depth: number, budget: { keys: number }): boolean {
+  if (typeof value === "string") return isSafeText(value);
+  if (typeof value === "number") return isSafeNumber(value);
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return true;
+  if (depth >= JSON_MAX_DEPTH) return false;
+  if (Array.isArray(value)) {
+    budget.keys -= value.length;
+    return budget.keys >= 0 && value.every((inner) => isSafe(inner, depth + 1, budget));
+  }
+  for (const key of Object.keys(value)) {
+    budget.keys -= 1;
+    if (budget.keys < 0 || key === "__proto__" || !isSafeText(key)) return false;
+    if (!isSafe((value as Record<string, unknown>)[key], depth + 1, budget)) return false;
+  }
+  return true;
+}
+
+function isSafeText(text: string): boolean {
+  return !text.includes("\u0000") && text.isWellFormed();
+}
+
+function isSafeNumber(value: number): boolean {
+  return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
+}
+
+function explain(root: unknown): void {
   const open: { value: unknown; depth: number; path: string }[] = [{ value: root, depth: 0, path: "" }];
   let keys = 0;
   for (let item = open.pop(); item !== undefined; item = open.pop()) {
@@ -77,7 +108,7 @@ function refuseText(text: string, path: string): void {
       `${where} contains the character U+0000, which cannot be stored; remove it or send base64`,
     );
   }
-  if (LONE_SURROGATE.test(text)) {
+  if (!text.isWellFormed()) {
     throw new Fault(
       "invalid_input",
       `${where} contains half of a surrogate pair, which is not valid Unicode; remove it or send base64`,
@@ -86,7 +117,7 @@ function refuseText(text: string, path: string): void {
 }
 
 function refuseNumber(value: number, path: string): void {
-  if (Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))) return;
+  if (isSafeNumber(value)) return;
   throw new Fault(
     "invalid_input",
     `${path === "" ? "The number" : shorten(path)} is beyond 2^53 and would be rounded; send it as a string`,

@@ -1,5 +1,6 @@
 /** The subjects of knocks, and their distribution inside a process: one listener on the bus, many who wait. */
 import type { Bus } from "../ports/bus.ts";
+import type { Entry } from "../ports/journal.ts";
 
 export const knockOf = {
   journal: (realm: string, subject: string) => `journal/${realm}/${subject}`,
@@ -12,21 +13,31 @@ export function concernsCredentials(subjects: readonly string[] | "all"): boolea
   return subjects === "all" || subjects.some((subject) => subject.startsWith(start));
 }
 
+/** Entries that this process has just appended to a subject: whoever stands at `previous` has everything with them. */
+export interface Handed {
+  previous: string;
+  entries: readonly Entry[];
+}
+
 export interface Knocks {
   /** Calls `heard` at each knock on the subject, and when knocks may have been lost. Returns the function that ends it. */
-  on(subject: string, heard: () => void): () => void;
+  on(subject: string, heard: (handed: Handed | null) => void): () => void;
   /** Calls `heard` with every subject, or "all". */
   onEvery(heard: (subjects: readonly string[] | "all") => void): void;
+  /** Knocks; those who wait in this process are handed what was appended. */
+  hand(subject: string, handed: Handed): void;
 }
 
 export function createKnocks(bus: Bus, signal: AbortSignal): Knocks {
-  const waiting = new Map<string, Set<() => void>>();
+  const waiting = new Map<string, Set<(handed: Handed | null) => void>>();
   const every: ((subjects: readonly string[] | "all") => void)[] = [];
+  /** The bus tells this process before `knock` returns, so this stands exactly while those who wait here hear it. */
+  let inHand: Handed | null = null;
 
   bus.listen((subjects) => {
     for (const heard of every) heard(subjects);
     const sets = subjects === "all" ? [...waiting.values()] : subjects.map((subject) => waiting.get(subject));
-    for (const set of sets) for (const heard of [...(set ?? [])]) heard();
+    for (const set of sets) for (const heard of [...(set ?? [])]) heard(inHand);
   }, signal);
 
   return {
@@ -39,5 +50,13 @@ export function createKnocks(bus: Bus, signal: AbortSignal): Knocks {
       };
     },
     onEvery: (heard) => void every.push(heard),
+    hand(subject, handed) {
+      inHand = handed;
+      try {
+        bus.knock([subject]);
+      } finally {
+        inHand = null;
+      }
+    },
   };
 }

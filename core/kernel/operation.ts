@@ -1,6 +1,6 @@
 /**
  * The shape of an operation: the one declaration that REST, SSE, MCP, OpenAPI, the reference and the tests read.
- * `call`, `feed` and `page` only infer types; they register nothing.
+ * `call`, `feed`, `poll` and `page` only infer types; they register nothing.
  */
 import type * as v from "valibot";
 import type { FaultCode } from "../ports/fault.ts";
@@ -25,6 +25,8 @@ export interface CredentialNeed {
   credential: CredentialKind;
   of: string;
   optional?: true;
+  /** A ticket in the query may stand in for the credential: for callers that can send no header. */
+  ticket?: true;
 }
 
 /** A run-through for the reference and the tests. `$NAME` strings stand for values of earlier steps, for example `$CHANNEL_ID`. */
@@ -81,7 +83,17 @@ interface CallDeclaration<I extends InputSchema, O extends AnySchema> extends De
 interface FeedDeclaration<I extends InputSchema, E extends AnySchema> extends Declaration<I> {
   /** Schema of each event's data. */
   event: E;
+  /** The other form of the same URLs. */
+  poll?: Poll;
   handle(context: Context, input: v.InferOutput<I>): Promise<Feed>;
+}
+
+/** One answer as JSON instead of a feed, when the query has `field`; with an input of its own, of which `field` is part. */
+interface PollDeclaration<I extends InputSchema, O extends AnySchema>
+  extends Pick<Declaration<I>, "summary" | "details" | "input" | "examples"> {
+  field: string;
+  output: O;
+  handle(context: Context, input: v.InferOutput<I>): Promise<v.InferInput<O>>;
 }
 
 /** What a page operation answers. */
@@ -100,6 +112,7 @@ interface Named {
   name: string;
 }
 
+export type Poll = PollDeclaration<InputSchema, AnySchema>;
 export type CallOperation = { kind: "call" } & CallDeclaration<InputSchema, AnySchema>;
 export type FeedOperation = { kind: "feed" } & FeedDeclaration<InputSchema, AnySchema>;
 export type PageOperation = { kind: "page" } & PageDeclaration<InputSchema>;
@@ -114,8 +127,22 @@ export function feed<I extends InputSchema, E extends AnySchema>(declaration: Fe
   return { kind: "feed", ...declaration } as unknown as FeedOperation;
 }
 
+export function poll<I extends InputSchema, O extends AnySchema>(declaration: PollDeclaration<I, O>): Poll {
+  return declaration as unknown as Poll;
+}
+
 export function page<I extends InputSchema>(declaration: PageDeclaration<I>): PageOperation {
   return { kind: "page", ...declaration } as unknown as PageOperation;
+}
+
+/** The other form of a feed as an operation of its own, and the query field that asks for it; null when it has none. */
+export function pollOf(operation: Operation): { field: string; operation: CallOperation & Named } | null {
+  if (operation.kind !== "feed" || operation.poll === undefined) return null;
+  const { field, ...form } = operation.poll;
+  const { event: _, poll: __, details: ___, examples: ____, ...shared } = operation;
+  const app = operation.app ?? defaultApps.feed;
+  const name = `${operation.name}?${field}`;
+  return { field, operation: { ...shared, app, ...form, name, kind: "call", tool: false } };
 }
 
 /** A method and path of an operation, with the apps that serve it. */

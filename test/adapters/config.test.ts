@@ -29,6 +29,7 @@ test("an empty environment is the embedded default on port 8080", () => {
     listeners: [{ port: 8080, apps: new Set(["site", "rest", "mcp", "connections"]) }],
     dataDir: "./data",
     databaseUrl: null,
+    natsUrl: null,
     autoMigrate: true,
     allowUnsafeDatabase: false,
     s3: null,
@@ -43,6 +44,9 @@ test("an empty environment is the embedded default on port 8080", () => {
     rateLimits: defaultRateLimits,
     allowedOrigins: [],
     trustedProxies: [],
+    maxStreams: 20_000,
+    lanes: 1,
+    drain: { noticeMs: 3_000, overMs: 20_000 },
     logLevel: "info",
     version: "1.2.3",
   });
@@ -52,6 +56,9 @@ test("an empty or blank variable is one that is not set", () => {
   const empty = Object.fromEntries(Object.keys(variables).map((name, index) => [name, index % 2 === 0 ? "" : "  "]));
   assert.equal(read(empty), read());
 });
+
+const NATS_WANTED =
+  "a URL such as nats://user:password@host:4222 or tls://host:4222, or several alike separated by commas";
 
 const wrong: [name: string, value: string, wanted: string][] = [
   ["PORT", "eighty", "a port, 0 to 65535"],
@@ -63,6 +70,7 @@ const wrong: [name: string, value: string, wanted: string][] = [
   ["PORT_CONNECTIONS", "0x50", "a port, 0 to 65535"],
   ["MILLRACE_APPS", "rest,pages", "a comma-separated list of site, rest, mcp, connections"],
   ["DATABASE_URL", "mysql://host/db", "a URL such as postgres://user:password@host:5432/database"],
+  ["NATS_URL", "ws://host:4222", NATS_WANTED],
   ["AUTO_MIGRATE", "no", "one of true, false"],
   ["MILLRACE_ALLOW_UNSAFE_DATABASE", "1", "one of true, false"],
   ["S3_ENDPOINT", "s3.example.org", "a URL such as https://s3.example.org"],
@@ -75,6 +83,13 @@ const wrong: [name: string, value: string, wanted: string][] = [
   ["PAYLOAD_INLINE_MAX_BYTES", "1048577", "a whole number from 0 to 1048576"],
   ["DEFAULT_TTL_SECONDS", "172801", "a whole number from 1 to 172800"],
   ["RATE_LIMIT", "none", "one of on, off"],
+  ["MAX_STREAMS", "0", "a whole number from 1 to 1000000"],
+  ["MAX_STREAMS", "unlimited", "a whole number from 1 to 1000000"],
+  ["DRAIN_LB", "3s", "a whole number from 0 to 600"],
+  ["DRAIN_LB", "-1", "a whole number from 0 to 600"],
+  ["DRAIN", "3601", "a whole number from 0 to 3600"],
+  ["MILLRACE_LANES", "0", "a whole number from 1 to 16"],
+  ["MILLRACE_LANES", "1.5", "a whole number from 1 to 16"],
   ["LOG_LEVEL", "verbose", "one of debug, info, warn, error"],
 ];
 
@@ -154,6 +169,34 @@ test("no form of DATABASE_URL gives its password away", () => {
   }
 });
 
+test("a NATS_URL is one address, or several alike", () => {
+  for (const taken of [
+    "nats://127.0.0.1:4222",
+    "tls://u:p%40w@nats.example.org",
+    "nats://token@[::1]:4222/",
+    "nats://a:4222, nats://b:4222",
+  ]) {
+    assert.is(read({ NATS_URL: taken }).natsUrl, taken);
+  }
+});
+
+test("no form of NATS_URL gives its password or token away", () => {
+  const forms: [given: string, shown: string][] = [
+    ["ws://user:hunter2@host:4222", '"ws://user:[hidden]@host:4222"'],
+    ["ws://hunter2@host:4222", '"ws://[hidden]@host:4222"'],
+    ["nats://hunter2@host:4222/path", '"nats://[hidden]@host:4222/path"'],
+    ["nats://host:4222?token=hunter2", '"nats://host:4222?[hidden]"'],
+    ["nats://hunter2@a,nats://hunter2b@b", "[hidden]"],
+    ["nats://a:4222,tls://b:4222", "[hidden]"],
+    ["nats://:hunter2@host", '"nats://:[hidden]@host"'],
+    ["nats://u:hun%zzter2@host", '"nats://u:[hidden]@host"'],
+    ["hunter2", "[hidden]"],
+  ];
+  for (const [given, shown] of forms) {
+    assert.equal(problems({ NATS_URL: given }), [`NATS_URL is ${shown}; give ${NATS_WANTED}`]);
+  }
+});
+
 test("a DATABASE_URL that the driver would refuse is refused first, without the driver's words", () => {
   for (const given of [
     "postgres://u:hunter2@ho st:99999/db",
@@ -216,6 +259,16 @@ test("CHANNEL_HOSTNAME is a host, taken as https, or a scheme and a host", () =>
 test("public addresses lose the slash at their end", () => {
   const { restBase, mcpBase } = read({ REST_URL: "https://api.example.org/", MCP_URL: "https://example.org/tools//" });
   assert.equal([restBase, mcpBase], ["https://api.example.org", "https://example.org/tools"]);
+});
+
+test("a stop is timed in seconds, and may be at once", () => {
+  assert.equal(read({ DRAIN_LB: "5", DRAIN: "60" }).drain, { noticeMs: 5_000, overMs: 60_000 });
+  assert.equal(read({ DRAIN_LB: "0", DRAIN: "0" }).drain, { noticeMs: 0, overMs: 0 });
+});
+
+test("the number of streams and of lanes is what was given", () => {
+  const { maxStreams, lanes } = read({ MAX_STREAMS: "7", MILLRACE_LANES: "4" });
+  assert.equal([maxStreams, lanes], [7, 4]);
 });
 
 test("lists are split at commas, blanks around them dropped", () => {

@@ -16,7 +16,8 @@ const streamHead = { status: 200, headers: new Headers({ "Content-Type": "text/e
 
 /** An app whose answer a test decides. */
 function appOf(fetch: App["fetch"]): App {
-  return { fetch, start: () => undefined, stop: async () => undefined, streams: () => 0 };
+  const nothing = () => undefined;
+  return { fetch, start: nothing, retire: nothing, stop: async () => undefined, streams: () => 0, requests: () => 0 };
 }
 
 interface Bench {

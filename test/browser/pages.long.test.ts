@@ -6,7 +6,9 @@ import { promisify } from "node:util";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { createClient } from "../support/client.ts";
 import { cuttableProxy } from "../support/cuttable_proxy.ts";
+import { eventually } from "../support/eventually.ts";
 import { background, focused, poorContrast, watchPolicy, widest } from "../support/in_page.ts";
 import { startServerProcess, temporaryDirectory } from "../support/server_process.ts";
 
@@ -173,6 +175,38 @@ test("the demo catches up after the connection broke, nothing twice", async (wor
   await publish(page, "Meanwhile");
   await messages(page).nth(1).waitFor();
   assert.equal(await messages(page).allTextContents(), ["Meanwhile", "Before"]);
+  await page.close();
+  await way.close();
+});
+
+test("the page's lines follow a private channel by ticket, survive a cut, and end when the grant is revoked", async (world) => {
+  const client = createClient(world.base);
+  const channel = await client.createChannel({ visibility: "private" });
+  const headers = { "X-Publish-Token": channel.publish_token };
+  const grants = `/v1/channels/${channel.id}/read-grants`;
+  const { body: grant } = await client.send("POST", grants, { body: {}, headers });
+  const way = await cuttableProxy(world.base);
+  const { page } = await visit({ ...world, base: way.url }, "/");
+  const seen: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "log") seen.push(message.text());
+  });
+  const lines = await page.locator("section[aria-labelledby=tokens] code").last().textContent();
+  const known = `const channel = "${channel.id}", token = "${grant.raw_token}";`;
+  await page.evaluate(`(async () => { ${known}\n${lines}\nglobalThis.stream = stream; })()`);
+  const state = () => page.evaluate<number>("stream.readyState");
+  await eventually("the stream is open", async () => (await state()) === 1);
+  await client.publish(channel, "before");
+  await eventually("the first message is here", () => seen.length === 1);
+  way.cut();
+  await client.publish(channel, "meanwhile");
+  await eventually("the browser came back", () => seen.length === 2, 10_000);
+  assert.equal(seen, ["before", "meanwhile"]);
+  await client.send("POST", `${grants}/${grant.id}/revoke`, { headers });
+  await eventually("the stream was ended", async () => (await state()) !== 1, 1_000);
+  await client.publish(channel, "after");
+  await eventually("the browser gave up", async () => (await state()) === 2, 10_000);
+  assert.equal(seen, ["before", "meanwhile"]);
   await page.close();
   await way.close();
 });

@@ -4,6 +4,7 @@ import { Fault } from "../../core/ports/fault.ts";
 import { EARLIEST } from "../../core/ports/journal.ts";
 import type { Objects } from "../../core/ports/objects.ts";
 import type { CreatedChannel } from "../support/client.ts";
+import { eventually } from "../support/eventually.ts";
 import { type MemoryApp, openApp } from "../support/memory_app.ts";
 import { logText, memoryPorts } from "../support/memory_house.ts";
 
@@ -162,6 +163,134 @@ test("a message for a channel that was deleted meanwhile leaves no object behind
   assert.is((await server.client.publish(server.channel, "x".repeat(20_000))).status, 404);
   assert.equal(await objects(server), []);
   assert.is((await journal.bounds("channels", [server.channel.id]))[0]?.lastId, EARLIEST);
+});
+
+function publishAll({ client }: MemoryApp, channel: CreatedChannel, payloads: unknown[], key?: string) {
+  return client.send("POST", `/v1/channels/${channel.id}/publish`, {
+    body: { messages: payloads.map((payload) => ({ payload })) },
+    headers: { "X-Publish-Token": channel.publish_token, ...(key === undefined ? {} : { "Idempotency-Key": key }) },
+  });
+}
+
+const large = (count: number, letter = "x") =>
+  Array.from({ length: count }, (_, index) => `${index} ${letter.repeat(20_000)}`);
+
+test("large payloads of a batch are in the object store before it is appended, and read in order", async () => {
+  const ports = memoryPorts();
+  const server = await open({ ports });
+  const payloads = large(30).flatMap((payload, index) => [index, payload]);
+  const { append } = ports.database.journal;
+  let before = -1;
+  ports.database.journal.append = async (command) => {
+    before = (await ports.objects.list("", "", 100)).length;
+    return append(command);
+  };
+  assert.is((await publishAll(server, server.channel, payloads)).status, 201);
+  assert.is(before, 30);
+  const read = await messages(server, server.channel);
+  assert.equal(
+    read.map(({ payload }: { payload: unknown }) => payload),
+    payloads,
+  );
+});
+
+test("large payloads of a batch are put eight at a time", async () => {
+  const ports = memoryPorts();
+  const server = await open({ ports });
+  const { put } = ports.objects;
+  const { bytes } = ports.ids;
+  const held: (() => void)[] = [];
+  let begun = 0;
+  ports.objects.put = async (key, body) => {
+    await new Promise<void>((resolve) => held.push(resolve));
+    return put(key, body);
+  };
+  ports.ids.bytes = (length) => {
+    begun += 1;
+    return bytes(length);
+  };
+  const answer = publishAll(server, server.channel, large(20));
+  for (const [turn, sum] of [
+    [8, 8],
+    [8, 16],
+    [4, 20],
+  ] as const) {
+    await eventually(`${sum} are put`, () => held.length === turn);
+    assert.is(begun, sum);
+    for (const resolve of held.splice(0)) resolve();
+  }
+  assert.is((await answer).status, 201);
+});
+
+for (const [title, isStored] of [
+  ["is refused", false],
+  ["fails although it was stored", true],
+] as const) {
+  test(`a batch of which one object's put ${title} is not published, and leaves no object behind`, async () => {
+    const ports = memoryPorts();
+    const server = await open({ ports });
+    const { put } = ports.objects;
+    let puts = 0;
+    ports.objects.put = async (key, body) => {
+      puts += 1;
+      if (puts !== 5) return put(key, body);
+      if (isStored) await put(key, body);
+      throw new Fault("unavailable", "The object store is away; try again");
+    };
+    const { status, body } = await publishAll(server, server.channel, large(40));
+    assert.equal([status, body.error.code], [503, "unavailable"]);
+    assert.equal(await entries(server, server.channel), []);
+    assert.equal(await objects(server), []);
+    assert.ok(puts < 40, "puts went on after one had failed");
+  });
+}
+
+test("an object that cannot be removed after a failed put hides neither the failure nor the other objects", async () => {
+  const ports = memoryPorts();
+  const server = await open({ ports });
+  const { put, remove } = ports.objects;
+  const keys: string[] = [];
+  ports.objects.put = (key, body) => {
+    keys.push(key);
+    if (keys.length === 4) return Promise.reject(new Fault("unavailable", "The object store is away; try again"));
+    return put(key, body);
+  };
+  ports.objects.remove = (key) => (key === keys[0] ? Promise.reject(new Error("not now")) : remove(key));
+  const { body } = await publishAll(server, server.channel, large(4));
+  assert.is(body.error.message, "The object store is away; try again");
+  assert.equal(
+    (await objects(server)).map(({ key }) => key),
+    [keys[0]],
+  );
+});
+
+test("a batch that is not stored for certain leaves no object behind", async () => {
+  const server = await open();
+  assert.is((await publishAll(server, server.channel, large(3), "k")).status, 201);
+  const held = await objects(server);
+  assert.is(held.length, 3);
+  const replayed = await publishAll(server, server.channel, large(3), "k");
+  assert.equal([replayed.status, replayed.headers.get("idempotency-replayed")], [201, "true"]);
+  assert.equal(await objects(server), held, "after a replay");
+  assert.is((await publishAll(server, server.channel, large(3, "y"), "k")).status, 422);
+  assert.equal(await objects(server), held, "after a mismatch");
+  await server.ports.database.commit([{ op: "journal.close", realm: "channels", subject: server.channel.id }]);
+  assert.is((await publishAll(server, server.channel, large(3))).status, 404);
+  assert.equal(await objects(server), held, "after the channel was closed");
+});
+
+test("puts that took so long that a sweep may have come between are not appended", async () => {
+  const ports = memoryPorts();
+  const server = await open({ ports });
+  const { put } = ports.objects;
+  ports.objects.put = async (key, body) => {
+    const info = await put(key, body);
+    await ports.clock.advance(301_000);
+    return info;
+  };
+  const { status } = await publishAll(server, server.channel, large(2));
+  assert.is(status, 503);
+  assert.equal([await entries(server, server.channel), await objects(server)], [[], []]);
 });
 
 test("a payload of PAYLOAD_MAX_BYTES is taken, raw and as JSON full of escapes, and one byte more is 413", async () => {

@@ -217,7 +217,7 @@ const refusals: [title: string, query: string, headers: Record<string, string>, 
     "a malformed Last-Event-ID",
     "",
     { "Last-Event-ID": "42" },
-    'last_event_id is "42", which is not an id; send the id of the last message seen as a lower-case UUID',
+    'last_event_id is "42", which is not an id; send the id of the last event seen as it came, a lower-case UUID',
   ],
   [
     "a malformed Last-Event-ID beside a good cursor",

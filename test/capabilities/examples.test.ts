@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import * as v from "valibot";
 import { capabilities } from "../../core/capabilities/mod.ts";
 import { operationsOf } from "../../core/kernel/capability.ts";
-import type { CallOperation, Example, Operation } from "../../core/kernel/operation.ts";
+import { type CallOperation, type Example, type Operation, pollOf } from "../../core/kernel/operation.ts";
 import {
   type Answered,
   type ExampleScene,
@@ -18,11 +18,16 @@ import { openApp } from "../support/memory_app.ts";
 const test = suite("examples");
 
 const operations = operationsOf(capabilities);
-const calls = operations.filter((operation): operation is CallOperation & Operation => operation.kind === "call");
+const calls = operations.flatMap((operation): (CallOperation & Operation)[] => {
+  if (operation.kind === "call") return [operation];
+  const poll = pollOf(operation);
+  return poll === null ? [] : [poll.operation];
+});
 
 /** What has to have happened before an answer can be the declared one, beyond what its input needs: operation and example. */
 const history: Record<string, readonly [operation: string, example: number][]> = {
   "channels.messages": [["channels.publish", 1]],
+  "channels.follow?wait": [["channels.publish", 1]],
   "channels.readMessages": [["channels.publish", 1]],
 };
 

@@ -42,7 +42,12 @@ ready("says that all is ready, with the schema", async () => {
   assert.is(response.status, 200);
   assert.equal(await response.json(), {
     ready: true,
-    checks: { database: { ready: true }, objects: { ready: true }, migrations: { ready: true, schema } },
+    checks: {
+      server: { ready: true },
+      database: { ready: true },
+      objects: { ready: true },
+      migrations: { ready: true, schema },
+    },
   });
 });
 
@@ -55,6 +60,7 @@ ready("answers 503 and names a database that is away", async () => {
   assert.equal(await response.json(), {
     ready: false,
     checks: {
+      server: { ready: true },
       database: { ready: false, reason },
       objects: { ready: true },
       migrations: { ready: false, schema: null, reason },
@@ -96,6 +102,7 @@ ready("waits for a frozen store no longer than 3 s", async () => {
   assert.is(response.status, 503);
   const late = { ready: false, reason: "No answer within 3 s" };
   assert.equal((await jsonOf(response)).checks, {
+    server: { ready: true },
     database: late,
     objects: late,
     migrations: { ...late, schema: null },
@@ -108,6 +115,19 @@ ready("counts a database that breaks the rules as not ready", async () => {
   const response = await memorySite({ ports }).send("/readyz");
   assert.is(response.status, 503);
   assert.not.match(await response.text(), "secret");
+});
+
+ready("says no from the moment the server is about to stop, with the reason, while the server lives", async () => {
+  const { app, send } = memorySite();
+  app.retire();
+  for (const stop of [() => undefined, () => app.stop()]) {
+    await stop();
+    const response = await send("/readyz");
+    assert.is(response.status, 503);
+    const { ready: all, checks } = await jsonOf(response);
+    assert.equal([all, checks.server, checks.database], [false, { ready: false, reason: "stopping" }, { ready: true }]);
+    assert.is((await send("/healthz")).status, 200);
+  }
 });
 
 const landing = suite("GET /");

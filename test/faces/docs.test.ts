@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { capabilities } from "../../core/capabilities/mod.ts";
 import { type Capability, operationsOf } from "../../core/kernel/capability.ts";
 import { jsonSchema } from "../../core/kernel/json_schema.ts";
-import { call, endpointsOf } from "../../core/kernel/operation.ts";
+import { type CallOperation, call, endpointsOf, pollOf } from "../../core/kernel/operation.ts";
 import { faultCodes } from "../../core/ports/fault.ts";
 import { memorySite, type SiteOptions } from "../support/memory_site.ts";
 import { faultsOfHtml, textOf } from "../support/page_reading.ts";
@@ -45,10 +45,48 @@ test("shows every field, every value of the answer and every fault of each opera
     for (const name of Object.keys(operation.input.entries)) row(name);
     if (operation.kind !== "page") {
       const schema = jsonSchema(operation.kind === "feed" ? operation.event : operation.output, "output");
-      for (const name of Object.keys(schema.properties as object)) row(name);
+      for (const { properties } of (schema.anyOf ?? [schema]) as { properties: object }[])
+        for (const name of Object.keys(properties)) row(name);
     }
     for (const code of operation.faults ?? []) assert.match(section, `href="#fault-${code}"`);
   }
+});
+
+test("shows both forms of a feed that also answers once, and the ticket that it takes", async () => {
+  const section = sectionOf(await referenceOf(), "channels.follow");
+  const follow = operationsOf(capabilities).find(({ name }) => name === "channels.follow")!;
+  const { field, operation } = pollOf(follow)!;
+  for (const name of Object.keys(operation.input.entries))
+    assert.match(section, `<th scope="row"><code>${name}</code>`);
+  for (const name of Object.keys(jsonSchema((operation as CallOperation).output, "output").properties as object))
+    assert.match(section, `<th scope="row"><code>${name}</code>`);
+  const words = textOf(section);
+  assert.match(words, operation.details!.replaceAll("`", ""));
+  assert.match(words, "Data of each event");
+  assert.match(words, `Answer with ${field}, status 200`);
+  assert.match(words, `query, only with ${field}`);
+  assert.match(words, /curl -N "[^"]*\$CHANNEL_ID"/);
+  assert.match(words, /curl "[^"]*\$CHANNEL_ID\?wait=25&from=earliest"/);
+  assert.match(words, "or a ticket in the query as ticket");
+  assert.match(textOf(await referenceOf()), /tickettkt_…\s+in the query, as ticket/);
+});
+
+test("shows the forms of an input, what is in the items of a list, and no tool where there is none", async () => {
+  const html = await referenceOf();
+  const section = sectionOf(html, "channels.publish");
+  for (const [name, need] of [
+    ["payload", "this or messages"],
+    ["messages", "this or payload"],
+    ["messages[].payload", "required"],
+    ["messages[].ttl_seconds", "optional"],
+  ])
+    assert.match(section, `<th scope="row"><code>${name}</code><span class="need">${need}</span>`);
+  for (const name of ["id", "messages[].id"])
+    assert.match(section, `<th scope="row"><code>${name}</code><span class="need">not always</span>`);
+  assert.not.match(textOf(section), "over MCP");
+  const tool = sectionOf(html, "channels.publishMessages");
+  assert.match(tool, '<th scope="row"><code>messages</code><span class="need">required</span>');
+  assert.match(textOf(tool), "as the argument publish_token");
 });
 
 test("leads from its contents to every chapter and operation", async () => {

@@ -3,8 +3,9 @@ import * as assert from "uvu/assert";
 import * as v from "valibot";
 import { capabilities } from "../../core/capabilities/mod.ts";
 import { type Capability, operationsOf } from "../../core/kernel/capability.ts";
-import { instant, uuid, whole } from "../../core/kernel/fields.ts";
-import { call, endpointsOf, feed, page } from "../../core/kernel/operation.ts";
+import { instant, listOf, uuid, whole } from "../../core/kernel/fields.ts";
+import { inForms } from "../../core/kernel/forms.ts";
+import { call, endpointsOf, feed, page, poll } from "../../core/kernel/operation.ts";
 import { memorySite, type SiteOptions } from "../support/memory_site.ts";
 
 const test = suite("GET /openapi.json");
@@ -43,6 +44,25 @@ const boxes: Capability = {
       faults: ["not_found"],
       handle: async () => ({ id: "1" }),
     }),
+    fill: call({
+      summary: "Fill a box.",
+      http: "POST /v1/boxes/:box_id/fill",
+      tool: false,
+      needs: owned,
+      limit: "publish",
+      input: inForms(
+        {
+          box_id: boxId,
+          thing: v.optional(v.unknown()),
+          size: v.optional(whole(1, 9, "How large")),
+          things: v.optional(listOf(v.strictObject({ thing: v.unknown() }), 9, "Things")),
+          note: v.optional(v.string()),
+        },
+        { thing: { is: "anything", beside: ["size"] }, things: { is: "a list", beside: [] } },
+      ),
+      output: v.union([done, v.object({ ids: v.array(v.string()) })]),
+      handle: async () => ({ id: "1" }),
+    }),
     list: call({
       summary: "List boxes.",
       http: "GET /v1/boxes",
@@ -69,11 +89,25 @@ const boxes: Capability = {
     watch: feed({
       summary: "Watch a box.",
       http: ["GET /v1/:colour{red|blue}/:box_id", "GET /watch/:colour{red|blue}/:box_id"],
-      needs: { credential: "read", of: "box_id", optional: true },
+      needs: { credential: "read", of: "box_id", optional: true, ticket: true },
       limit: "other",
       input: v.strictObject({ colour: v.picklist(["red", "blue"]), box_id: boxId, last: v.optional(boxId) }),
       headers: { last: "Last-Event-ID" },
       event: done,
+      poll: poll({
+        field: "wait",
+        summary: "Wait for a box.",
+        details: "It answers once.",
+        input: v.strictObject({
+          colour: v.picklist(["red", "blue"]),
+          box_id: boxId,
+          last: v.optional(boxId),
+          wait: whole(0, 9, "How long"),
+          limit: v.optional(whole(1, 50, "The most"), 10),
+        }),
+        output: v.object({ found: v.boolean() }),
+        handle: async () => ({ found: true }),
+      }),
       handle: async () => {
         throw new Error("not watched here");
       },
@@ -171,6 +205,22 @@ test("tells where each field travels", async () => {
   assert.is(paths["/v1/boxes/{box_id}/empty"].post.requestBody, undefined);
 });
 
+test("describes a body of several forms as one of them, and an answer of several shapes as any of them", async () => {
+  const { paths } = await documentOf();
+  const { requestBody, responses } = paths["/v1/boxes/{box_id}/fill"].post;
+  assert.is(requestBody.required, true);
+  const [one, many, ...others] = requestBody.content["application/json"].schema.oneOf;
+  assert.equal(others, []);
+  assert.equal([one.title, Object.keys(one.properties), one.required], ["thing", ["thing", "size", "note"], ["thing"]]);
+  assert.equal([many.title, Object.keys(many.properties), many.required], ["things", ["things", "note"], ["things"]]);
+  for (const form of [one, many]) assert.equal([form.type, form.additionalProperties], ["object", false]);
+  const { anyOf } = responses["200"].content["application/json"].schema;
+  assert.equal(
+    anyOf.map(({ required }: { required: string[] }) => required),
+    [["id"], ["ids"]],
+  );
+});
+
 test("describes answers by kind", async () => {
   const { paths } = await documentOf();
   const created = paths["/v1/boxes/{box_id}/things"].post.responses["201"].content["application/json"].schema;
@@ -178,6 +228,33 @@ test("describes answers by kind", async () => {
   const stream = paths["/v1/{colour}/{box_id}"].get.responses["200"].content["text/event-stream"];
   assert.equal(stream["x-event"].required, ["id"]);
   assert.ok(paths["/boxes"].get.responses["200"].content["text/html"]);
+});
+
+test("describes both forms of a feed that also answers once", async () => {
+  const { paths } = await documentOf();
+  for (const path of ["/v1/{colour}/{box_id}", "/watch/{colour}/{box_id}"]) {
+    const { parameters, responses, description } = paths[path].get;
+    assert.equal(
+      parameters.map((one: { name: string; in: string; required: boolean }) => [one.name, one.in, one.required]),
+      [
+        ["colour", "path", true],
+        ["box_id", "path", true],
+        ["Last-Event-ID", "header", false],
+        ["wait", "query", false],
+        ["limit", "query", false],
+      ],
+    );
+    assert.equal(
+      parameters.slice(3).map((one: { description: string }) => one.description),
+      ["How long", "The most. Only with wait."],
+    );
+    assert.is(description, "It answers once.");
+    const { content } = responses["200"];
+    assert.equal(Object.keys(content), ["text/event-stream", "application/json"]);
+    assert.equal(content["text/event-stream"]["x-event"].required, ["id"]);
+    assert.equal(content["application/json"].schema.required, ["found"]);
+    assert.match(responses["200"].description, "with wait one answer as JSON");
+  }
 });
 
 test("lists the faults that an operation's shape allows, with one envelope", async () => {
@@ -195,12 +272,18 @@ test("lists the faults that an operation's shape allows, with one envelope", asy
 test("says which token an operation takes", async () => {
   const { paths, components } = await documentOf();
   assert.equal(paths["/v1/boxes/{box_id}/things"].post.security, [{ publish_token: [] }]);
-  assert.equal(paths["/v1/{colour}/{box_id}"].get.security, [{}, { read_token: [] }, { read_token_bearer: [] }]);
+  assert.equal(paths["/v1/{colour}/{box_id}"].get.security, [
+    {},
+    { read_token: [] },
+    { read_token_bearer: [] },
+    { ticket: [] },
+  ]);
   assert.equal(paths["/v1/boxes/{box_id}/empty"].post.security, [{ internal_token: [] }]);
   assert.equal(paths["/v1/boxes"].get.security, []);
-  const { publish_token, read_token_bearer } = components.securitySchemes;
+  const { publish_token, read_token_bearer, ticket } = components.securitySchemes;
   assert.equal([publish_token.type, publish_token.in, publish_token.name], ["apiKey", "header", "X-Publish-Token"]);
   assert.equal([read_token_bearer.type, read_token_bearer.scheme], ["http", "bearer"]);
+  assert.equal([ticket.type, ticket.in, ticket.name], ["apiKey", "query", "ticket"]);
 });
 
 test("refers only to what it holds", async () => {

@@ -1,6 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { defaultRateLimits } from "../../core/kernel/settings.ts";
+import { Fault } from "../../core/ports/fault.ts";
 import { openApp } from "../support/memory_app.ts";
 import { logText, memoryPorts } from "../support/memory_house.ts";
 
@@ -153,6 +154,62 @@ test("a listener serves its apps and what belongs to all", async () => {
   reader.close();
   assert.is((await site.client.send("GET", "/")).status, 200);
   assert.is((await rest.client.send("GET", "/")).status, 404);
+});
+
+test("a server that retires serves everything, and asks callers to use another connection", async () => {
+  const { app, client, events } = openApp();
+  const channel = await client.createChannel();
+  assert.is((await client.publish(channel, "before")).headers.get("connection"), null);
+  app.retire();
+  const published = await client.publish(channel, "after");
+  assert.equal([published.status, published.headers.get("connection")], [201, "close"]);
+  const refused = await client.send("GET", "/nothing");
+  assert.equal([refused.status, refused.headers.get("connection")], [404, "close"]);
+  const reader = await events(`/v1/public/${channel.id}?from=earliest`);
+  await reader.until(2);
+  assert.is(app.streams(), 1);
+  reader.close();
+});
+
+test("a server that stops does nothing new: 503 with Retry-After, and a stream is asked to come back", async () => {
+  const { app, client, events } = openApp();
+  const channel = await client.createChannel();
+  await app.stop();
+  const tries: [method: string, path: string][] = [
+    ["POST", "/v1/channels"],
+    ["POST", `/v1/channels/${channel.id}/publish`],
+    ["GET", `/v1/channels/${channel.id}`],
+    ["POST", "/mcp"],
+    ["GET", "/"],
+    ["GET", "/reference"],
+  ];
+  for (const [method, path] of tries) {
+    const { status, headers, body } = await client.send(method, path, method === "POST" ? { raw: "{" } : {});
+    assert.equal([status, body.error.code, body.error.retryable], [503, "unavailable", true], `${method} ${path}`);
+    assert.match(headers.get("retry-after")!, /^[1-3]$/);
+    assert.is(headers.get("connection"), "close");
+  }
+  const reader = await events(`/v1/public/${channel.id}`);
+  await reader.ended();
+  assert.equal([reader.response.status, reader.events], [200, []]);
+  assert.is(reader.response.headers.get("connection"), "close");
+  assert.ok(reader.retries.every((ms) => ms >= 1_000 && ms <= 5_000) && reader.retries.length === 1);
+});
+
+test("what a store cannot do now says when to come back, not everybody at once", async () => {
+  const ports = memoryPorts();
+  const append = () => Promise.reject(new Fault("unavailable", "The database is behind"));
+  const { client } = openApp({
+    ports: { ...ports, database: { ...ports.database, journal: { ...ports.database.journal, append } } },
+  });
+  const channel = await client.createChannel();
+  const waits = new Set<string | null>();
+  for (let index = 0; index < 40; index += 1) {
+    const { status, headers } = await client.publish(channel, "x");
+    assert.equal([status, headers.get("connection")], [503, null]);
+    waits.add(headers.get("retry-after"));
+  }
+  assert.equal([...waits].sort(), ["1", "2", "3"]);
 });
 
 const HERE = "https://app.example";

@@ -13,7 +13,7 @@ import type { Json, JsonObject } from "../../core/ports/json.ts";
 import { createRules, demand, type Exchange, isHelpful, type Rules } from "../support/answer_rules.ts";
 import { brokenMessages } from "../support/broken_requests.ts";
 import { declared, holdsFor, type Shot, seedOf, shots } from "../support/fuzz_shots.ts";
-import { type Aim, aimed, isRepeated, openWorld, repaired, type World } from "../support/fuzz_world.ts";
+import { type Aim, aimed, isRepeated, openWorld, repaired, type Sayings, type World } from "../support/fuzz_world.ts";
 import { type MemoryApp, openApp } from "../support/memory_app.ts";
 import { logText } from "../support/memory_house.ts";
 import { anyJson, oddTexts } from "../support/schema_values.ts";
@@ -102,9 +102,9 @@ async function judge(shot: Shot, aim: Aim, args: JsonObject): Promise<void> {
     rules.shape(output, result.structuredContent);
     counts.taken += 1;
     const answer = result.structuredContent!;
-    if (tool === "publish_message")
-      world.published(answer.id, { payload: args.payload, metadata: args.metadata ?? null });
-    if (Array.isArray(answer.messages)) for (const message of answer.messages) world.unchanged(message as never);
+    if (tool === "publish_message") world.published(answer, [args as unknown as Sayings]);
+    else if (tool === "publish_messages") world.published(answer, args.messages as unknown as Sayings[]);
+    else if (Array.isArray(answer.messages)) for (const message of answer.messages) world.unchanged(message as never);
     return world.learn(operation, aim, answer);
   }
   if (isRepeated(shot, said.text)) return;

@@ -9,7 +9,7 @@ import * as assert from "uvu/assert";
 import type { Sent } from "../support/broken_request.ts";
 import { brokenRequests } from "../support/broken_requests.ts";
 import { openRestFuzz, type RestFuzz, show } from "../support/fuzz_rest.ts";
-import { declared, holdsFor, seedOf, shots } from "../support/fuzz_shots.ts";
+import { declared, holdsFor, polls, seedOf, shots } from "../support/fuzz_shots.ts";
 import { type MemoryApp, openApp } from "../support/memory_app.ts";
 import { logText } from "../support/memory_house.ts";
 import { oddTexts } from "../support/schema_values.ts";
@@ -19,7 +19,7 @@ const SHOTS = 3_000;
 const INTERNAL = "the-internal-token-of-the-fuzz";
 const seed = seedOf(process.env);
 const test = suite("fuzz/rest");
-const onHttp = declared.filter(({ http }) => http !== false);
+const onHttp = [...declared.filter(({ http }) => http !== false), ...polls];
 let app: MemoryApp;
 let fuzz: RestFuzz;
 
@@ -27,7 +27,8 @@ test.before(async () => {
   app = openApp({ settings: { internalToken: INTERNAL } });
   const base = app.client.base;
   // What is stored comes at once; nothing more comes without a publisher.
-  fuzz = await openRestFuzz({ fetcher: app.fetcher, base, internalToken: INTERNAL, silence: () => app.advance(0) });
+  const [silence, second] = [0, 1_000].map((ms) => () => app.advance(ms)) as [() => Promise<void>, () => Promise<void>];
+  fuzz = await openRestFuzz({ fetcher: app.fetcher, base, internalToken: INTERNAL, silence, second });
 });
 
 test.after(async () => {

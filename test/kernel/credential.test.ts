@@ -4,12 +4,20 @@ import {
   type CredentialKind,
   credentialKinds,
   equalInConstantTime,
+  hideSecrets,
   toHex,
   writeToken,
 } from "../../core/kernel/credential.ts";
 import { knockOf } from "../../core/kernel/knock.ts";
 import { Fault } from "../../core/ports/fault.ts";
-import { logText, type MemoryHouse, memoryHouse, memoryPorts, memoryTown } from "../support/memory_house.ts";
+import {
+  logText,
+  type MemoryHouse,
+  type MemoryTown,
+  memoryHouse,
+  memoryPorts,
+  memoryTown,
+} from "../support/memory_house.ts";
 
 const test = suite("kernel/credential");
 
@@ -41,6 +49,13 @@ async function minted(house: MemoryHouse, kind: CredentialKind = "publish", how:
   return made;
 }
 
+/** The name under which a token is stored. */
+async function idOf({ settings }: MemoryHouse, token: string): Promise<string> {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", settings.tokenSecretSalt, algorithm, false, ["sign"]);
+  return toHex(new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(token))));
+}
+
 async function refusal(work: Promise<unknown>): Promise<Fault> {
   const error = await work.then(
     () => null,
@@ -68,20 +83,14 @@ test("mint() makes another token each time", async () => {
 test("identify() tells kind, subject and facts of a token, under the name that is its hash", async () => {
   const { house } = watched();
   const { token, id } = await minted(house);
-  const key = await crypto.subtle.importKey(
-    "raw",
-    house.settings.tokenSecretSalt,
-    { name: "HMAC", hash: "SHA-256" },
-    false,
-    ["sign"],
-  );
-  const sum = toHex(new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(token))));
+  const sum = await idOf(house, token);
   assert.is(id, sum);
   assert.equal(await house.credentials.identify("publish", token), {
     kind: "publish",
     id: sum,
     subject: "channel 1",
     facts: { default_ttl_seconds: 60 },
+    holds: [sum],
   });
 });
 
@@ -128,15 +137,7 @@ test("identify() refuses a token of the other kind, both by its prefix and by wh
   const read = await minted(house, "read");
   await refusal(house.credentials.identify("publish", read.token));
   const forged = writeToken("pub", house.ids.bytes(32));
-  const key = await crypto.subtle.importKey(
-    "raw",
-    house.settings.tokenSecretSalt,
-    { name: "HMAC", hash: "SHA-256" },
-    false,
-    ["sign"],
-  );
-  const id = toHex(new Uint8Array(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(forged))));
-  await house.database.commit([{ ...read.command, id }]);
+  await house.database.commit([{ ...read.command, id: await idOf(house, forged) }]);
   await refusal(house.credentials.identify("publish", forged));
 });
 
@@ -227,6 +228,123 @@ test("stillValid() tells those that are neither revoked nor expired", async () =
   assert.equal([...(await house.credentials.stillValid(ids))], [kept.id]);
 });
 
+/** A ticket of a fresh grant, and the grant. */
+async function ticketed(house: MemoryHouse, how: { expiresAt?: Date } = {}) {
+  const grant = await minted(house, "read", how);
+  const ticket = await house.credentials.mintTicket(await house.credentials.identify("read", grant.token));
+  await house.database.commit([ticket.command]);
+  return { grant, ticket };
+}
+
+/** A process of the town whose own clock is wrong by `ms`. */
+function skewed(town: MemoryTown, ms: number): MemoryHouse {
+  const ports = memoryPorts(town, 3);
+  const clock = { ...town.clock, now: () => new Date(town.clock.now().getTime() + ms) };
+  return memoryHouse({}, { ...ports, clock });
+}
+
+test("a ticket tells who stands behind it, and all that must hold", async () => {
+  const { house } = watched();
+  const { grant, ticket } = await ticketed(house);
+  assert.match(ticket.token, /^tkt_[0-9A-Za-z]{49}$/);
+  const behind = await house.credentials.identify("read", grant.token);
+  assert.equal(await house.credentials.identify("ticket", ticket.token), { ...behind, holds: [grant.id, ticket.id] });
+});
+
+test("a ticket is no token, and a token no ticket", async () => {
+  const { house } = watched();
+  const { grant, ticket } = await ticketed(house);
+  await refusal(house.credentials.identify("read", ticket.token));
+  assert.match((await refusal(house.credentials.identify("ticket", grant.token))).message, "The ticket is malformed");
+  const forged = writeToken("tkt", house.ids.bytes(32));
+  const read = writeToken("rdg", house.ids.bytes(32));
+  for (const [text, of] of [
+    [forged, grant],
+    [read, ticket],
+  ] as const) {
+    await house.database.commit([{ ...of.command, id: await idOf(house, text) }]);
+    await refusal(house.credentials.identify(text === read ? "read" : "ticket", text));
+  }
+});
+
+test("a ticket must first be used within 60 s of its making, by the store's clock", async () => {
+  for (const skew of [0, 300_000, -300_000]) {
+    const town = memoryTown();
+    const house = skewed(town, skew);
+    const [soon, late] = [await ticketed(house), await ticketed(house)];
+    await town.clock.advance(60_000);
+    await house.credentials.identify("ticket", soon.ticket.token);
+    await town.clock.advance(1);
+    for (let again = 0; again < 3; again += 1) {
+      const fault = await refusal(house.credentials.identify("ticket", late.ticket.token));
+      assert.match(fault.message, "The ticket is unknown or has ended: use it within 60 s", `skew ${skew}`);
+      await town.clock.advance(2_000);
+    }
+    await house.credentials.identify("ticket", soon.ticket.token);
+  }
+});
+
+test("a ticket that was used in time is good for 24 h from its making, on every process, and no longer", async () => {
+  for (const skew of [0, 3_600_000, -3_600_000]) {
+    const town = memoryTown();
+    const [house, other] = [memoryHouse({}, memoryPorts(town)), skewed(town, skew)];
+    const { ticket } = await ticketed(house);
+    await town.clock.advance(30_000);
+    await other.credentials.identify("ticket", ticket.token);
+    for (let hours = 1; hours < 24; hours += 1) {
+      await town.clock.advance(3_600_000);
+      for (const each of [house, other]) await each.credentials.identify("ticket", ticket.token);
+    }
+    await town.clock.advance(3_600_000 - 30_001);
+    assert.ok((await house.credentials.stillValid([ticket.id])).has(ticket.id));
+    await town.clock.advance(1);
+    assert.is((await house.credentials.stillValid([ticket.id])).size, 0);
+    await town.clock.advance(1_000);
+    for (const each of [house, other]) await refusal(each.credentials.identify("ticket", ticket.token));
+  }
+});
+
+test("two processes that see a ticket first at once both take it", async () => {
+  const town = memoryTown();
+  const houses = [memoryHouse({}, memoryPorts(town)), memoryHouse({}, memoryPorts(town, 2))];
+  const { grant, ticket } = await ticketed(houses[0]!);
+  // Both have read the ticket before either stores its use.
+  let readers = 0;
+  let release = () => {};
+  const both = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const { commit } = town.database;
+  for (const house of houses) {
+    house.database.commit = async (unit) => {
+      readers += 1;
+      if (readers >= 2) release();
+      await both;
+      return commit(unit);
+    };
+  }
+  const found = await Promise.all(houses.map((house) => house.credentials.identify("ticket", ticket.token)));
+  for (const { holds } of found) assert.equal(holds, [grant.id, ticket.id]);
+  assert.is(readers, 2);
+  await town.clock.advance(3_600_000);
+  for (const house of houses) await house.credentials.identify("ticket", ticket.token);
+});
+
+test("a ticket ends with the credential behind it, revoked or expired, used or not", async () => {
+  const { house } = watched();
+  const { clock, credentials } = house;
+  for (const used of [true, false]) {
+    const revoked = await ticketed(house);
+    const short = await ticketed(house, { expiresAt: new Date(clock.now().getTime() + 20_000) });
+    for (const { ticket } of used ? [revoked, short] : []) await credentials.identify("ticket", ticket.token);
+    await house.database.commit([credentials.revocation(revoked.grant.id)]);
+    house.bus.knock([knockOf.credential(revoked.grant.id)]);
+    await refusal(credentials.identify("ticket", revoked.ticket.token));
+    await clock.advance(21_000);
+    await refusal(credentials.identify("ticket", short.ticket.token));
+  }
+});
+
 test("neither the store nor the log ever sees a token", async () => {
   const { house, seen } = watched();
   const tokens: string[] = [];
@@ -235,11 +353,21 @@ test("neither the store nor the log ever sees a token", async () => {
     tokens.push(token, `${token}x`, writeToken(credentialKinds[kind].prefix, house.ids.bytes(32)));
     for (const text of tokens.slice(-3)) await house.credentials.identify(kind, text).catch(() => undefined);
   }
+  const { ticket } = await ticketed(house);
+  await house.credentials.identify("ticket", ticket.token);
+  tokens.push(ticket.token);
   const stored = await house.database.documents.list("credentials", "token", "", 10);
-  assert.is(stored.length, 2);
+  assert.is(stored.length, 4);
   for (const token of tokens) {
     const secret = token.slice(4, 47);
     for (const text of [seen.written, JSON.stringify(stored), logText(house.log)]) assert.not(text.includes(secret));
+  }
+});
+
+test("hideSecrets() hides every kind of secret", () => {
+  for (const prefix of ["pub", "rdg", "tkt"]) {
+    const text = hideSecrets(`a ${writeToken(prefix, new Uint8Array(32))} b`);
+    assert.is(text, `a ${prefix}_[hidden] b`);
   }
 });
 

@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { QUEUED_MAX_BYTES } from "../../core/kernel/feeder.ts";
+import { QUEUED_MAX_BYTES } from "../../core/kernel/reader.ts";
 import { EARLIEST, type Journal } from "../../core/ports/journal.ts";
 import { next } from "../../core/ports/uuid7.ts";
 import { notices, openFollowed, received } from "../support/followed.ts";
@@ -304,7 +304,9 @@ test("whatever the interleaving of publishing and attaching, nobody misses a mes
       for (let message = 0; message < 25; message += 1) {
         await pause();
         const texts = named(1 + below(3), "x").map((_, index) => `m${published.length + index}`);
-        published.push(...(await followed.publish(texts, { knock: below(5) > 0 })));
+        const here = below(2) === 0;
+        const ids = here ? followed.publishHere(texts) : followed.publish(texts, { knock: below(5) > 0 });
+        published.push(...(await ids));
       }
     };
     const attacher = async () => {

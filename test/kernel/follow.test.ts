@@ -1,6 +1,5 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { knockOf } from "../../core/kernel/knock.ts";
 import { EARLIEST } from "../../core/ports/journal.ts";
 import { fakeSink } from "../support/fake_sink.ts";
 import { notices, openFollowed, received } from "../support/followed.ts";
@@ -163,18 +162,6 @@ test("count() tells how many answers are open", async () => {
   assert.is(followed.followers.count(), 0);
 });
 
-test("heartbeats come at their interval to every reader", async () => {
-  const followed = await openFollowed();
-  const sinks = [followed.follow(), followed.follow()];
-  const beats = () => sinks.map((sink) => sink.lines().filter((line) => line === "beat").length);
-  await followed.house.clock.advance(14_000);
-  assert.equal(beats(), [0, 0]);
-  await followed.house.clock.advance(1_000);
-  assert.equal(beats(), [1, 1]);
-  await followed.house.clock.advance(45_000);
-  assert.equal(beats(), [4, 4]);
-});
-
 test("a read that fails is tried again at the poll, and nothing is lost", async () => {
   let away = false;
   const followed = await openFollowed({
@@ -236,95 +223,17 @@ test("a subject that is closed already ends a new reader at once", async () => {
   }
 });
 
-test("heartbeats come to a reader that came while a look for the one before was still under way", async () => {
-  let release = () => {};
-  let hold = false;
-  const followed = await openFollowed({
-    journal: (journal) => ({
-      ...journal,
-      async bounds(...of) {
-        if (hold) await new Promise<void>((resolve) => (release = resolve));
-        return journal.bounds(...of);
-      },
-    }),
-  });
-  const first = followed.follow();
-  await followed.settle();
-  hold = true;
-  await followed.house.clock.advance(1_000);
-  first.close();
-  await followed.house.clock.advance(1_000);
-  const second = followed.follow();
-  hold = false;
-  release();
-  await followed.house.clock.advance(16_000);
-  assert.ok(second.lines().includes("beat"), second.text());
-});
-
 test("end() ends every answer, and afterwards nobody is served", async () => {
   const followed = await openFollowed();
   const sinks = [followed.follow(), followed.follow()];
   await followed.settle();
-  followed.followers.end();
+  await followed.followers.end(0);
   followed.house.life.abort();
   assert.equal(
     sinks.map((sink) => sink.end()),
     ["closed", "closed"],
   );
   assert.is(followed.follow().end(), "closed");
-});
-
-async function withCredentials(publishTtl?: number) {
-  const followed = await openFollowed();
-  const { credentials, database, clock } = followed.house;
-  const expiresAt = publishTtl === undefined ? null : new Date(clock.now().getTime() + publishTtl);
-  const [mine, other] = [
-    await credentials.mint("read", "subject", { expiresAt }),
-    await credentials.mint("read", "subject"),
-  ];
-  await database.commit([mine.command, other.command]);
-  const sinks = {
-    mine: followed.follow(null, mine.id),
-    other: followed.follow(null, other.id),
-    open: followed.follow(),
-  };
-  await followed.settle();
-  const ends = () => [sinks.mine.end(), sinks.other.end(), sinks.open.end()];
-  return { ...followed, mine, sinks, ends };
-}
-
-test("a revoked credential ends its readers at the knock and leaves the others", async () => {
-  const { house, mine, settle, ends } = await withCredentials();
-  await house.database.commit([house.credentials.revocation(mine.id)]);
-  await settle();
-  assert.equal(ends(), [null, null, null]);
-  house.bus.knock([knockOf.credential(mine.id)]);
-  await settle();
-  assert.equal(ends(), ["closed", null, null]);
-});
-
-test("a revoked credential ends its readers by the poll when the knock is lost", async () => {
-  const { house, mine, ends } = await withCredentials();
-  await house.database.commit([house.credentials.revocation(mine.id)]);
-  await house.clock.advance(999);
-  assert.equal(ends(), [null, null, null]);
-  await house.clock.advance(1);
-  assert.equal(ends(), ["closed", null, null]);
-});
-
-test("an expired credential ends its readers within a second", async () => {
-  const { house, ends } = await withCredentials(30_500);
-  await house.clock.advance(30_000);
-  assert.equal(ends(), [null, null, null]);
-  await house.clock.advance(1_000);
-  assert.equal(ends(), ["closed", null, null]);
-});
-
-test("a knock for a credential that still holds ends nobody", async () => {
-  const { house, mine, settle, ends } = await withCredentials();
-  house.bus.knock([knockOf.credential(mine.id)]);
-  await settle();
-  assert.equal(ends(), [null, null, null]);
 });
 
 test("after an interruption of the bus both messages and revocations are looked for at once", async () => {
@@ -354,6 +263,54 @@ test("readers on two processes get every message once each", async () => {
   for (let round = 0; round < 10; round += 1) await (round % 2 ? here : there).publish([`m${round}`]);
   await here.settle();
   for (const sink of sinks) assert.equal(received(sink), named(10));
+});
+
+test("what this process appends reaches its followers without a look at the journal", async () => {
+  const followed = await openFollowed();
+  const sinks = [followed.follow(), followed.follow()];
+  await followed.settle();
+  const before = { ...followed.counts };
+  for (let round = 0; round < 3; round += 1) await followed.publishHere(named(2, `${round}.`));
+  await followed.settle();
+  for (const sink of sinks) assert.equal(received(sink), ["0.0", "0.1", "1.0", "1.1", "2.0", "2.1"]);
+  assert.is(followed.counts.reads, before.reads);
+  assert.is(followed.counts.encodings - before.encodings, 6);
+});
+
+test("what another process appended between two of this process is not passed over", async () => {
+  const followed = await openFollowed();
+  const sink = followed.follow();
+  await followed.settle();
+  await followed.publishHere(["1"]);
+  await followed.publish(["2"], { knock: false });
+  await followed.publishHere(["3"]);
+  await followed.settle();
+  assert.equal(received(sink), ["1", "2", "3"]);
+});
+
+test("appends that one commit stored are written together", async () => {
+  const followed = await openFollowed();
+  const sink = followed.follow();
+  await followed.settle();
+  const before = sink.writes();
+  await Promise.all(named(20).map((text) => followed.publishHere([text])));
+  await followed.settle();
+  assert.equal(received(sink), named(20));
+  assert.ok(sink.writes() - before <= 2, `${sink.writes() - before} writes`);
+});
+
+test("whoever comes back to a followed subject is caught up from memory", async () => {
+  const followed = await openFollowed();
+  const stays = followed.follow();
+  await followed.settle();
+  const ids = await followed.publishHere(named(2_000));
+  await followed.settle();
+  const before = { ...followed.counts };
+  const back = followed.follow(ids[99]);
+  await followed.settle();
+  assert.equal(received(back), named(2_000).slice(100));
+  assert.equal(followed.counts, before);
+  assert.is(received(stays).length, 2_000);
 });
 
 test.run();

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import * as v from "valibot";
-import { instant, line, quote, text, uuid, whole } from "../../core/kernel/fields.ts";
+import { instant, line, listOf, quote, text, uuid, whole } from "../../core/kernel/fields.ts";
 import { fromText, parseField, parseInput } from "../../core/kernel/input.ts";
 import type { InputSchema } from "../../core/kernel/operation.ts";
 import { Fault } from "../../core/ports/fault.ts";
@@ -192,6 +192,58 @@ test("parseInput() refuses what a store would not carry, anywhere in the input",
     /__proto__ is not allowed/,
   );
   assert.throws(() => parse({ channel_id: ID, ttl_seconds: 2 ** 53 }), /beyond 2\^53/);
+});
+
+const listed = v.strictObject({
+  box: v.string(),
+  items: v.optional(
+    listOf(v.strictObject({ size: whole(1, 9, "How large"), note: v.optional(v.string()) }), 3, "Items"),
+  ),
+}) as InputSchema;
+
+/** The refusal of these items, without the action. */
+function refusedItems(items: unknown): [words: string, details: unknown] {
+  try {
+    parseInput(listed, { box: "b", items }, "fill");
+  } catch (error) {
+    const { message, details } = error as Fault;
+    return [message.replace("Cannot fill: ", ""), details];
+  }
+  throw new Error(`taken: ${JSON.stringify(items)}`);
+}
+
+test("parseInput() takes a list of objects, and names what is wrong in it by its place", () => {
+  const items = [{ size: 1 }, { size: 9, note: "n" }];
+  assert.equal(parseInput(listed, { box: "b", items }, "fill"), { box: "b", items });
+  const wrong: [item: unknown, words: string, details?: unknown][] = [
+    [{ size: 10 }, "items[1].size is 10, the most is 9", { field: "items[1].size", limit: 9 }],
+    [{ size: "1" }, 'items[1].size is "1"; send a number', { field: "items[1].size" }],
+    [{ note: "n" }, "items[1].size is missing; send a number", { field: "items[1].size" }],
+    [
+      { siez: 1 },
+      'items[1]: the field "siez" is unknown; did you mean size?',
+      { field: "items[1].siez", did_you_mean: "size" },
+    ],
+    [{ size: 1, colour: 1 }, 'items[1]: the field "colour" is unknown; send size, note', { field: "items[1].colour" }],
+    [7, "items[1] is 7; send an object", { field: "items[1]" }],
+    [null, "items[1] is null; send an object", { field: "items[1]" }],
+    [[{ size: 1 }], 'items[1] is [{"size":1}]; send an object', { field: "items[1]" }],
+    [
+      { size: 1, note: "\u0000" },
+      "items[1]: note contains the character U+0000, which cannot be stored; remove it or send base64",
+      undefined,
+    ],
+  ];
+  for (const [item, words, details] of wrong)
+    assert.equal(refusedItems([{ size: 1 }, item, { size: 0 }]), [words, details]);
+});
+
+test("parseInput() bounds a list before it looks into it", () => {
+  const details = { field: "items", limit: 3 };
+  assert.equal(refusedItems([{ size: 1 }, 2, 3, 4]), ["items has 4 items, the most is 3", details]);
+  assert.equal(refusedItems(Array(500_000).fill(0)), ["items has 500000 items, the most is 3", details]);
+  assert.is(refusedItems([])[0], "items is empty; send 1 to 3 items");
+  assert.is(refusedItems({ size: 1 })[0], 'items is {"size":1}; send an array');
 });
 
 test("parseField() validates one field alone, with the same words", () => {

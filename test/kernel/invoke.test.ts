@@ -18,6 +18,8 @@ const OTHER = "0190163d-8694-739b-aea5-966c26f8ad92";
 const owner: Needs = { credential: "publish", of: "thing_id" };
 const reader: Needs = { credential: "read", of: "thing_id", optional: true };
 
+const viewer: Needs = { ...reader, ticket: true };
+
 type Handle = (context: Context, input: Record<string, unknown>) => Promise<unknown>;
 
 function operation(
@@ -43,7 +45,14 @@ function open(settings: Partial<Settings> = {}) {
   const corridor = createCorridor(house);
   const reads = { count: 0 };
   function request(
-    given: { token?: string; bearer?: string; thing?: unknown; address?: string; body?: Record<string, unknown> } = {},
+    given: {
+      token?: string;
+      bearer?: string;
+      ticket?: string;
+      thing?: unknown;
+      address?: string;
+      body?: Record<string, unknown>;
+    } = {},
   ): Call {
     const early = { thing_id: given.thing ?? MINE };
     return {
@@ -54,6 +63,7 @@ function open(settings: Partial<Settings> = {}) {
       signal: new AbortController().signal,
       secret: () => given.token ?? null,
       bearer: () => given.bearer ?? null,
+      query: () => given.ticket ?? null,
       early,
       async read() {
         reads.count += 1;
@@ -66,7 +76,15 @@ function open(settings: Partial<Settings> = {}) {
     await house.database.commit([minted.command]);
     return minted.token;
   }
-  return { house, corridor, reads, request, token };
+  /** A ticket of a fresh read token. */
+  async function ticket(subject = MINE): Promise<string> {
+    const made = await house.credentials.mintTicket(
+      await house.credentials.identify("read", await token("read", subject)),
+    );
+    await house.database.commit([made.command]);
+    return made.token;
+  }
+  return { house, corridor, reads, request, token, ticket };
 }
 
 async function refusal(work: Promise<unknown>, code: FaultCode): Promise<Fault> {
@@ -126,6 +144,38 @@ test("an optional credential may be left out, and is refused when it is wrong", 
   await refusal(corridor(operation(reader), request({ bearer: await token("publish") })), "unauthorized");
   await refusal(corridor(operation(reader), request({ token: await token("read", OTHER) })), "not_found");
   assert.is(reads.count, 2);
+});
+
+test("a ticket stands in for the token where the operation takes one, and nowhere else", async () => {
+  const { corridor, reads, request, ticket } = open();
+  const given = { ticket: await ticket() };
+  const { principal } = await corridor(operation(viewer), request(given));
+  assert.equal([principal?.kind, principal?.subject, principal?.holds.length], ["read", MINE, 2]);
+  const { optional: _, ...strict } = viewer as Exclude<Needs, string>;
+  await corridor(operation(strict), request(given));
+  assert.is((await corridor(operation(reader), request(given))).principal, null);
+  await refusal(corridor(operation(owner), request(given)), "unauthorized");
+  assert.is(reads.count, 3);
+});
+
+test("a ticket beside a token is refused before either is looked up, and the body is not read", async () => {
+  const { house, corridor, reads, request, token, ticket } = open();
+  const [read, given] = [await token("read"), await ticket()];
+  house.database.documents.get = () => Promise.reject(new Error("nothing is to be looked up"));
+  for (const both of [{ token: read }, { bearer: read }, { token: "rdg_x" }]) {
+    const fault = await refusal(corridor(operation(viewer), request({ ...both, ticket: given })), "invalid_input");
+    assert.is(fault.message, "The read token and a ticket are given; send one of them");
+    assert.equal(fault.details, { field: "ticket" });
+  }
+  assert.is(reads.count, 0);
+});
+
+test("a wrong ticket is refused, and a ticket of another thing shows what a missing thing shows", async () => {
+  const { house, corridor, reads, request, token, ticket } = open();
+  for (const wrong of ["", "x", writeToken("tkt", house.ids.bytes(32)), await token("read"), await token("publish")])
+    await refusal(corridor(operation(viewer), request({ ticket: wrong })), "unauthorized");
+  await refusal(corridor(operation(viewer), request({ ticket: await ticket(OTHER) })), "not_found");
+  assert.is(reads.count, 0);
 });
 
 test("a valid token of another thing sees what a missing thing shows, before the body is read", async () => {
@@ -216,6 +266,21 @@ test("a credential has a limit of its own, wherever it is used from", async () =
   await refusal(corridor(operation(owner), request({ token: first, address: "192.0.2.4" })), "rate_limited");
   assert.is(reads.count, 3);
   await corridor(operation(owner), request({ token: second }));
+});
+
+test("tickets share the limit of the token that they were made with, and wrong ones count as guesses", async () => {
+  const { house, corridor, request, token } = open({ rateLimits: few });
+  const read = await token("read");
+  const behind = await house.credentials.identify("read", read);
+  for (const address of ["192.0.2.1", "192.0.2.2", "192.0.2.3"]) {
+    const { token: ticket, command } = await house.credentials.mintTicket(behind);
+    await house.database.commit([command]);
+    await corridor(operation(viewer), request({ ticket, address }));
+  }
+  await refusal(corridor(operation(viewer), request({ bearer: read, address: "192.0.2.4" })), "rate_limited");
+  const guess = () => request({ ticket: writeToken("tkt", house.ids.bytes(32)), address: "192.0.2.5" });
+  for (let tries = 0; tries < 3; tries += 1) await refusal(corridor(operation(viewer), guess()), "unauthorized");
+  await refusal(corridor(operation(viewer), guess()), "rate_limited");
 });
 
 test("addresses of one IPv6 network share a limit", async () => {
@@ -319,8 +384,9 @@ test("an error that repeats a token is the only way it could reach a log, and no
     { bearer: secret },
     { token: `${secret}x` },
     { token: secret.replace("rdg", "pub") },
+    { ticket: secret },
   ]) {
-    const error = await corridor(operation(reader), request(given)).catch((thrown: Fault) => thrown);
+    const error = await corridor(operation(viewer), request(given)).catch((thrown: Fault) => thrown);
     assert.instance(error, Fault);
     assert.not(JSON.stringify([(error as Fault).message, (error as Fault).details]).includes(secret.slice(4, 47)));
   }

@@ -65,7 +65,7 @@ test("every acknowledged message survives kill -9, and the next start takes over
 
 test("open streams end when the server is told to stop", async () => {
   const directory = await temporaryDirectory();
-  const server = await startServerProcess({ dataDir: directory.path });
+  const server = await startServerProcess({ dataDir: directory.path, env: { DRAIN_LB: "0" } });
   const channel = await createClient(server.url).createChannel();
   const stream = await openEvents(channel.url);
   const [{ code }] = await Promise.all([server.end("SIGTERM"), stream.ended(25_000)]);

@@ -144,6 +144,36 @@ test("keeps large payloads in the object store and gives them back unchanged", a
   assert.is(JSON.parse(event!.data).payload, payload);
 });
 
+test("stores a batch of 1000 in order, large payloads among them, or nothing of it, and once for one key", async () => {
+  const channel = await client.createChannel();
+  const headers = { "X-Publish-Token": channel.publish_token, "Idempotency-Key": "batch" };
+  const path = `/v1/channels/${channel.id}/publish`;
+  const payloads = Array.from({ length: 1_000 }, (_, index) =>
+    index % 100 === 7 ? "x".repeat(20_000 + index) : index,
+  );
+  const messages = payloads.map((payload) => ({ payload }));
+  const bad = [...messages.slice(1), { payload: 1, ttl_seconds: 0 }];
+  const refused = await client.send("POST", path, { body: { messages: bad }, headers });
+  assert.match(refused.body.error.message, "messages[999].ttl_seconds is 0, the least is 1");
+  const first = await client.send("POST", path, { body: { messages }, headers });
+  const again = await client.send("POST", path, { body: { messages }, headers });
+  assert.equal([first.status, again.status, again.body], [201, 201, first.body]);
+  assert.equal(
+    [first, again].map(({ headers: told }) => told.get("idempotency-replayed")),
+    [null, "true"],
+  );
+  assert.is((await client.send("POST", path, { body: { messages: messages.slice(1) }, headers })).status, 422);
+  const reader = await openEvents(`${channel.url}?from=earliest`);
+  const seen = (await reader.until(1_000)).map(({ data }) => JSON.parse(data));
+  const ids = first.body.messages.map(({ id }: { id: string }) => id);
+  assert.equal(
+    seen.map(({ id, payload }) => [id, payload]),
+    payloads.map((payload, index) => [ids[index], payload]),
+  );
+  assert.equal(ids, [...new Set(ids)].sort());
+  reader.close();
+});
+
 test("refuses a body that is too large while it arrives", async () => {
   const channel = await client.createChannel();
   const sent = await sendEndlessly(
@@ -191,6 +221,81 @@ test("ends the streams of a revoked grant within a second, and all streams of a 
   assert.is((await client.send("GET", `/v1/channels/${channel.id}`, owner)).status, 404);
 });
 
+test("answers a long-poll at once, as soon as something is published, or when its wait is over", async () => {
+  const channel = await client.createChannel();
+  const poll = async (query: string) => {
+    const began = performance.now();
+    const { status, headers, body } = await client.send("GET", `/v1/public/${channel.id}?${query}`);
+    assert.is(status, 200, JSON.stringify(body));
+    assert.match(headers.get("content-type") ?? "", /^application\/json/);
+    return { ...body, ms: performance.now() - began };
+  };
+  const empty = await poll("wait=1");
+  assert.equal([empty.messages, empty.timed_out], [[], true]);
+  assert.ok(empty.ms > 900 && empty.ms < 3_000, `it waited ${empty.ms} ms`);
+  const first = await client.publish(channel, "first");
+  const held = await poll(`wait=30&after=${empty.next_cursor}`);
+  assert.equal([held.messages[0].payload, held.next_cursor, held.timed_out], ["first", first.body.id, false]);
+  const waiting = [poll("wait=30"), poll(`wait=30&after=${held.next_cursor}`)];
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const published = performance.now();
+  await client.publish(channel, "second");
+  for (const { messages } of await Promise.all(waiting)) assert.is(messages[0].payload, "second");
+  assert.ok(performance.now() - published < 1_000, "it took more than a second");
+  assert.is((await poll("wait=30&latest=1")).messages[0].payload, "second");
+  const head = await fetch(`${channel.url}?wait=30`, { method: "HEAD" });
+  assert.equal([head.status, await head.text()], [200, ""]);
+});
+
+test("ends a long-poll within a second when its grant is revoked, or its channel deleted", async () => {
+  const channel = await client.createChannel({ visibility: "private" });
+  const owner = { headers: { "X-Publish-Token": channel.publish_token } };
+  const grants = `/v1/channels/${channel.id}/read-grants`;
+  const { body: grant } = await client.send("POST", grants, { body: {}, ...owner });
+  const poll = (token: string) =>
+    client.send("GET", `/v1/private/${channel.id}?wait=30`, { headers: { "X-Read-Token": token } });
+  const [revoked, deleted] = [poll(grant.raw_token), poll(channel.read_token!)];
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  let began = performance.now();
+  await client.send("POST", `${grants}/${grant.id}/revoke`, owner);
+  assert.is((await revoked).status, 401);
+  assert.ok(performance.now() - began < 1_000, "the revoked one went on");
+  began = performance.now();
+  await client.send("DELETE", `/v1/channels/${channel.id}`, owner);
+  assert.is((await deleted).status, 404);
+  assert.ok(performance.now() - began < 1_000, "the deleted one went on");
+});
+
+test("opens stream and long-poll of a private channel by ticket, until the grant is revoked, and logs no ticket", async () => {
+  const channel = await client.createChannel({ visibility: "private" });
+  const owner = { headers: { "X-Publish-Token": channel.publish_token } };
+  const grants = `/v1/channels/${channel.id}/read-grants`;
+  const { body: grant } = await client.send("POST", grants, { body: {}, ...owner });
+  const asked = await client.send("POST", `/v1/channels/${channel.id}/tickets`, {
+    headers: { Authorization: `Bearer ${grant.raw_token}` },
+  });
+  assert.is(asked.status, 201);
+  const { ticket, url } = asked.body;
+  assert.is(url, `${channel.url}?ticket=${ticket}`);
+  const stream = await openEvents(url);
+  const { body: first } = await client.publish(channel, "by ticket");
+  await stream.until(1);
+  const again = await openEvents(url, { "Last-Event-ID": first.id });
+  await client.publish(channel, "and again");
+  assert.is(JSON.parse((await again.until(1))[0]!.data).payload, "and again");
+  const path = `/v1/private/${channel.id}?ticket=${ticket}`;
+  assert.is((await client.send("GET", `${path}&wait=0&from=earliest`)).body.messages.length, 2);
+  const both = await client.send("GET", path, { headers: { "X-Read-Token": grant.raw_token } });
+  assert.is(both.status, 400);
+  const inQuery = await client.send("GET", `/v1/private/${channel.id}?ticket=${grant.raw_token}`);
+  assert.is(inQuery.status, 401);
+  await client.send("POST", `${grants}/${grant.id}/revoke`, owner);
+  await Promise.all([stream.ended(1_000), again.ended(1_000)]);
+  assert.is((await client.send("GET", path)).status, 401);
+  assert.match(server.output(), "channels.follow");
+  for (const secret of [ticket, grant.raw_token]) assert.not(server.output().includes(secret.slice(4, 47)));
+});
+
 test("serves the SDK's own MCP client, which reads what REST published and the reverse", async () => {
   const mcp = new McpClient({ name: "suite", version: "1" });
   await mcp.connect(
@@ -209,6 +314,7 @@ test("serves the SDK's own MCP client, which reads what REST published and the r
     "delete_channel",
     "get_channel",
     "publish_message",
+    "publish_messages",
     "read_channel_messages",
     "revoke_read_grant",
   ]);
@@ -220,6 +326,12 @@ test("serves the SDK's own MCP client, which reads what REST published and the r
   assert.equal(
     page.messages.map((message: { payload: string }) => message.payload),
     ["from MCP", "from REST"],
+  );
+  const batch = await use("publish_messages", { ...rights, messages: [{ payload: 1 }, { payload: 2 }] });
+  const later = { channel_id: channel.id, read_token: channel.read_token, after_message_id: page.next_cursor };
+  assert.equal(
+    (await use("read_channel_messages", later)).messages.map((message: { id: string }) => message.id),
+    batch.messages.map((message: { id: string }) => message.id),
   );
   const stream = await openEvents(`${channel.url}?from=earliest`, { "X-Read-Token": channel.read_token });
   assert.is(JSON.parse((await stream.until(2))[0]!.data).payload, "from MCP");

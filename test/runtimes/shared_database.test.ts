@@ -102,6 +102,30 @@ test("a grant revoked on one ends its stream on the other within a second, and n
   staying.close();
 });
 
+test("a ticket made on one opens the stream and the long-poll of the other, and both end with its grant", async () => {
+  const channel = await one.createChannel({ visibility: "private" });
+  const owner = { headers: { "X-Publish-Token": channel.publish_token } };
+  const path = `/v1/channels/${channel.id}/read-grants`;
+  const grant = await one.send("POST", path, { body: {}, ...owner });
+  const { body } = await one.send("POST", `/v1/channels/${channel.id}/tickets`, {
+    headers: { "X-Read-Token": grant.body.raw_token },
+  });
+  const at = `/v1/private/${channel.id}?ticket=${body.ticket}`;
+  // Both see its first use at once.
+  const streams = await Promise.all([one, other].map(({ base }) => openEvents(base + at)));
+  for (const { response } of streams) assert.is(response.status, 200);
+  const polled = other.send("GET", `${at}&wait=30&from=earliest`);
+  await one.publish(channel, "for all");
+  assert.is((await polled).body.messages[0].payload, "for all");
+  for (const stream of streams) await stream.until(1, 1_000);
+  const waiting = other.send("GET", `${at}&wait=30`);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.is((await one.send("POST", `${path}/${grant.body.id}/revoke`, owner)).status, 200);
+  for (const stream of streams) await stream.ended(1_000);
+  assert.is((await waiting).status, 401);
+  for (const each of [one, other]) assert.is((await each.send("GET", at)).status, 401);
+});
+
 test("a channel deleted on one is 404 on the other at once, and its streams end", async () => {
   const channel = await one.createChannel();
   const owner = { headers: { "X-Publish-Token": channel.publish_token } };

@@ -11,6 +11,8 @@ export interface EventReader {
   response: Response;
   events: ReadEvent[];
   comments: string[];
+  /** The times to come back after, in milliseconds, that the stream has set. */
+  retries: number[];
   /** Resolves when there are this many events, rejects after `ms`. */
   until(count: number, ms?: number): Promise<ReadEvent[]>;
   /** Resolves when the server has ended the stream, rejects after `ms`. */
@@ -29,11 +31,13 @@ export async function openEvents(
   );
   const events: ReadEvent[] = [];
   const comments: string[] = [];
+  const retries: number[] = [];
   let over = response.body === null;
   let changed = () => {};
   const parser = createParser({
     onEvent: ({ id, event, data }) => void events.push({ id, event, data }),
     onComment: (comment) => void comments.push(comment),
+    onRetry: (ms) => void retries.push(ms),
   });
 
   async function pump(): Promise<void> {
@@ -72,6 +76,7 @@ export async function openEvents(
     response,
     events,
     comments,
+    retries,
     async until(count, ms = 5_000) {
       await when(
         () => events.length >= count,

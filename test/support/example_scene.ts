@@ -22,7 +22,8 @@ const shapes: readonly (readonly [name: RegExp, shape: RegExp])[] = [
   [/_ID$/, /^[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/],
   [/_TOKEN$/, /^(pub|rdg)_[0-9A-Za-z]{49}$/],
   [/^TIME$/, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/],
-  [/^URL$/, /^https?:\/\/[^/]+\/.+/],
+  [/^TICKET$/, /^tkt_[0-9A-Za-z]{49}$/],
+  [/^(STREAM_)?URL$/, /^https?:\/\/[^/]+\/.+/],
   [/^(VERSION|SCHEMA)$/, /./],
 ];
 
@@ -111,6 +112,7 @@ export async function exampleScene(): Promise<ExampleScene> {
         signal: new AbortController().signal,
         secret: (header) => (secret?.header === header ? secret.token : null),
         bearer: () => (secret?.header === "Authorization" ? secret.token : null),
+        query: () => null,
         early: input,
         read: async () => input,
       });
@@ -179,8 +181,13 @@ function holdName(name: string, value: unknown, { path, bound }: { path: string;
 
 /** Paths of the fields in `value` that `schema` does not declare. */
 export function undeclared(schema: AnySchema, value: unknown, path = ""): string[] {
-  const { type, entries, item, wrapped } = schema as AnySchema &
-    Partial<{ entries: Record<string, AnySchema>; item: AnySchema; wrapped: AnySchema }>;
+  const { type, entries, item, wrapped, options } = schema as AnySchema &
+    Partial<{ entries: Record<string, AnySchema>; item: AnySchema; wrapped: AnySchema; options: AnySchema[] }>;
+  // Of alternatives the value has to keep to one.
+  if (type === "union" && options !== undefined)
+    return options
+      .map((one) => undeclared(one, value, path))
+      .reduce((one, other) => (other.length < one.length ? other : one));
   if (wrapped !== undefined) return value === null || value === undefined ? [] : undeclared(wrapped, value, path);
   if (type === "array" && item !== undefined)
     return (value as unknown[]).flatMap((one, index) => undeclared(item, one, `${path}[${index}]`));

@@ -1,23 +1,24 @@
 /** A followed subject for tests: a house on memory, a wire that is easy to read, and counts of what following costs. */
+import { append } from "../../core/kernel/append.ts";
 import type { Feed, Wire } from "../../core/kernel/feed.ts";
 import { createFollowers, type Followers } from "../../core/kernel/follow.ts";
 import { knockOf } from "../../core/kernel/knock.ts";
 import type { Settings } from "../../core/kernel/settings.ts";
-import { EARLIEST, type Journal } from "../../core/ports/journal.ts";
+import { type AppendEntries, EARLIEST, type Journal } from "../../core/ports/journal.ts";
 import { type FakeSink, fakeSink } from "./fake_sink.ts";
 import { type MemoryHouse, type MemoryPorts, memoryHouse, memoryPorts } from "./memory_house.ts";
 
 const REALM = "followed";
 const SUBJECT = "subject";
-const encoder = new TextEncoder();
-
 /** One line for everything that is written. */
 export const plainWire: Wire = {
-  opening: encoder.encode("open\n"),
-  heartbeat: encoder.encode("beat\n"),
-  message: (id, json) => encoder.encode(`${id} ${json}\n`),
-  mark: (id) => encoder.encode(`mark ${id}\n`),
-  notice: (event, json, _id) => encoder.encode(`${event} ${json}\n`),
+  opening: () => "open\n",
+  heartbeat: "beat\n",
+  before: (id) => `${id} `,
+  after: "\n",
+  mark: (id) => `mark ${id}\n`,
+  notice: (event, json, _id) => `${event} ${json}\n`,
+  farewell: () => "bye\n",
 };
 
 export interface Followed {
@@ -26,8 +27,10 @@ export interface Followed {
   counts: { reads: number; bounds: number; encodings: number };
   /** Messages that cannot be encoded at present. */
   failing: Set<string>;
-  /** Appends messages and, unless told otherwise, knocks; returns their ids. */
+  /** Appends messages as another process would and, unless told otherwise, knocks; returns their ids. */
   publish(messages: string[], how?: { ttlMs?: number | null; knock?: boolean }): Promise<string[]>;
+  /** Appends messages in this process, which hands them to its followers; returns their ids. */
+  publishHere(messages: string[], how?: { ttlMs?: number | null }): Promise<string[]>;
   /** Follows from `after` (null: live only). */
   follow(after?: string | null, credential?: string | null, sink?: FakeSink): FakeSink;
   /** Lets everything that hangs on promises have its turn, without time passing. */
@@ -76,11 +79,23 @@ export async function openFollowed(
   let lastId = EARLIEST;
 
   const failing = new Set<string>();
-  const message: Feed["message"] = async ({ data }) => {
+  const message: Feed["message"] = ({ data }) => {
     if (failing.has(data)) throw new Error("the payload is away");
     counts.encodings += 1;
     return data;
   };
+
+  function command(messages: string[], ttlMs: number | null): AppendEntries {
+    const entries = messages.map((data) => ({ data, ttlMs }));
+    return { op: "journal.append", realm: REALM, subject: SUBJECT, entries, ifOpen: true };
+  }
+
+  function idsOf(appended: Awaited<ReturnType<Journal["append"]>>): string[] {
+    if (!("entries" in appended)) throw new Error(`the append was refused: ${appended.status}`);
+    const ids = appended.entries.map(({ id }) => id);
+    lastId = ids.at(-1) ?? lastId;
+    return ids;
+  }
 
   return {
     house,
@@ -89,27 +104,16 @@ export async function openFollowed(
     failing,
     knock,
     async publish(messages, { ttlMs = null, knock: aloud = true } = {}) {
-      const entries = messages.map((data) => ({ data, ttlMs }));
-      const appended = await house.database.journal.append({
-        op: "journal.append",
-        realm: REALM,
-        subject: SUBJECT,
-        entries,
-        ifOpen: true,
-      });
-      if (!("entries" in appended)) throw new Error(`the append was refused: ${appended.status}`);
+      const ids = idsOf(await house.database.journal.append(command(messages, ttlMs)));
       if (aloud) knock();
-      const ids = appended.entries.map(({ id }) => id);
-      lastId = ids.at(-1) ?? lastId;
       return ids;
     },
+    publishHere: async (messages, { ttlMs = null } = {}) => idsOf(await append(house, command(messages, ttlMs))),
     follow(after = null, credential = null, sink = fakeSink()) {
       const start = after === null ? "live" : after === EARLIEST ? "earliest" : "cursor";
-      followers.follow(
-        "test",
-        { realm: REALM, subject: SUBJECT, after: after ?? lastId, start, message },
-        { sink, credential },
-      );
+      const parts = [{ subject: SUBJECT, after: after ?? lastId, start } as const];
+      const credentials = credential === null ? [] : [credential];
+      followers.follow("test", { realm: REALM, parts, message }, { sink, credentials });
       return sink;
     },
     settle: () => house.clock.advance(0),

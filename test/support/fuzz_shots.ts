@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { capabilities } from "../../core/capabilities/mod.ts";
 import { operationsOf } from "../../core/kernel/capability.ts";
 import { jsonSchema } from "../../core/kernel/json_schema.ts";
-import type { Operation } from "../../core/kernel/operation.ts";
+import { type Operation, pollOf } from "../../core/kernel/operation.ts";
 import type { JsonObject } from "../../core/ports/json.ts";
 import { type Standing, standings } from "./fuzz_world.ts";
 import { type Broken, breaks, fitting } from "./schema_values.ts";
@@ -20,6 +20,9 @@ export interface Shot {
 
 /** Every operation that is declared. */
 export const declared: readonly Operation[] = operationsOf(capabilities);
+
+/** The forms of feeds that answer once; they may wait before they do. */
+export const polls: readonly Operation[] = declared.flatMap((operation) => pollOf(operation)?.operation ?? []);
 
 /** Shots at the operations, with more of those whose input has fields. */
 export function shots(operations: readonly Operation[]): fc.Arbitrary<Shot> {

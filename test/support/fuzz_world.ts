@@ -45,7 +45,7 @@ export interface Aim {
 /** What a message says. */
 export interface Sayings {
   payload: unknown;
-  metadata: unknown;
+  metadata?: unknown;
 }
 
 export interface World {
@@ -54,8 +54,8 @@ export interface World {
   aim(operation: Operation, standing: Standing, pick: number): Promise<Aim | null>;
   /** Takes note of what an answer made or ended. */
   learn(operation: Operation, aim: Aim, answer: JsonObject): void;
-  /** Remembers what a message was made of. */
-  published(id: unknown, message: Sayings): void;
+  /** Remembers what the messages of one request were made of, by the ids of its answer. */
+  published(answer: JsonObject, sent: readonly Sayings[]): void;
   /** Throws when a message that was published here is not what it was; others pass. */
   unchanged(message: Sayings & { id: string }): void;
   /** Whether this word is a secret of the world. */
@@ -81,7 +81,7 @@ export async function openWorld(fetcher: Fetcher, base: string, internalToken: s
   const gone: Held[] = [];
   const known = new Set([internalToken]);
   const messages = new Map<unknown, string>();
-  const saying = ({ payload, metadata }: Sayings) => canonical({ payload, metadata });
+  const saying = ({ payload, metadata = null }: Sayings) => canonical({ payload, metadata });
 
   function hold(made: CreatedChannel & { visibility: "public" | "private" }): Held {
     const held = { ...made, grants: [] };
@@ -134,7 +134,11 @@ export async function openWorld(fetcher: Fetcher, base: string, internalToken: s
 
   return {
     client,
-    published: (id, message) => void messages.set(id, saying(message)),
+    published(answer, sent) {
+      const told = (answer.messages ?? [answer]) as { id: string }[];
+      demand(told.length === sent.length, `${sent.length} messages were sent, ${told.length} are told`);
+      for (const [index, { id }] of told.entries()) messages.set(id, saying(sent[index]!));
+    },
     unchanged(message) {
       const [was, is] = [messages.get(message.id), saying(message)];
       demand(was === undefined || was === is, `published as ${was}, read as ${is}`.slice(0, 2_000));
@@ -151,7 +155,8 @@ export async function openWorld(fetcher: Fetcher, base: string, internalToken: s
       const kind: CredentialKind | "internal" = typeof needs === "object" ? needs.credential : "internal";
       // Only private channels have grants, and only they refuse readers.
       const hidden =
-        operation.name.includes("Grant") || (optional && ["no token", "token of another channel"].includes(standing));
+        /Grant|Ticket/.test(operation.name) ||
+        (optional && ["no token", "token of another channel"].includes(standing));
       const ends = operation.http !== false && String(operation.http).startsWith("DELETE");
       const channel =
         ends && standing === "right"
@@ -213,6 +218,7 @@ export async function openWorld(fetcher: Fetcher, base: string, internalToken: s
         known.add(made.token);
         channel.grants.push(made);
       }
+      if (operation.name === "channels.createTicket") known.add(answer.ticket as string);
       if (operation.name === "channels.revokeReadGrant")
         channel.grants = channel.grants.filter(({ id }) => id !== answer.id);
       if (operation.name === "channels.remove") {
@@ -227,6 +233,11 @@ export async function openWorld(fetcher: Fetcher, base: string, internalToken: s
 export function aimed(input: JsonObject, aim: Aim, pick: number): JsonObject {
   const found = { ...input };
   if ("channel_id" in found) found.channel_id = aim.channelId;
+  if ("channels" in found) {
+    found.channels = aim.channelId;
+    // A place in one channel is none in several.
+    for (const name of ["after", "last_event_id"]) if (!String(found[name]).includes(":")) delete found[name];
+  }
   if ("visibility" in found && aim.visibility !== "") found.visibility = aim.visibility;
   if ("grant_id" in found)
     found.grant_id = aim.channel.grants[pick % Math.max(1, aim.channel.grants.length)]?.id ?? NOWHERE;
@@ -235,7 +246,7 @@ export function aimed(input: JsonObject, aim: Aim, pick: number): JsonObject {
 
 /** Only one thing is broken: ids and words of the path are aimed anew, unless they are what is broken. */
 export function repaired(broken: JsonObject, good: JsonObject, field: string | null): JsonObject {
-  const known = ["channel_id", "visibility", "grant_id"].filter(
+  const known = ["channel_id", "channels", "visibility", "grant_id"].filter(
     (name) => name !== field && name in broken && name in good,
   );
   return Object.fromEntries([...Object.entries(broken), ...known.map((name) => [name, good[name]!] as const)]);

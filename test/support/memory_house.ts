@@ -8,6 +8,7 @@ import { createKnocks } from "../../core/kernel/knock.ts";
 import { createLimiter } from "../../core/kernel/limit.ts";
 import { createOnce } from "../../core/kernel/once.ts";
 import type { Settings } from "../../core/kernel/settings.ts";
+import { createWaiters } from "../../core/kernel/waiters.ts";
 import type { Database } from "../../core/ports/database.ts";
 import { type MemoryHub, memoryBus, memoryHub } from "../../core/ports/memory/bus.ts";
 import { type MemoryClock, memoryClock } from "../../core/ports/memory/clock.ts";
@@ -58,6 +59,8 @@ export function memorySettings(changes: Partial<Settings> = {}): Settings {
     trustedProxies: [],
     heartbeatMs: 15_000,
     pollMs: 1_000,
+    streamMs: 600_000,
+    maxStreams: 20_000,
     ...changes,
   };
 }
@@ -70,7 +73,9 @@ export function memoryHouse(changes: Partial<Settings> = {}, ports: MemoryPorts 
   const { database, ids, clock } = ports;
   const credentials = createCredentials({ database, ids, clock, knocks, salt: settings.tokenSecretSalt });
   const limiter = createLimiter(settings.rateLimits, clock);
-  return { ...ports, settings, knocks, credentials, limiter, once: createOnce(), life };
+  const waiters = createWaiters({ ...ports, settings, knocks, credentials, signal: life.signal });
+  const own = { settings, knocks, credentials, limiter, once: createOnce(), waiters, life };
+  return { ...ports, phase: () => "serving", ...own };
 }
 
 /** Everything that the house's log was told, as text. */

@@ -31,6 +31,7 @@ export function memorySite({
     },
   };
   return {
+    app,
     ports,
     send: (path: string, init?: RequestInit) => app.fetch(new Request(SITE + path, init), host),
   };

@@ -26,6 +26,7 @@ interface Schema {
   minimum?: number;
   maximum?: number;
   items?: Schema;
+  maxItems?: number;
   properties?: { [name: string]: Schema };
   required?: string[];
 }
@@ -204,13 +205,26 @@ function misfits(schema: Schema): fc.Arbitrary<Misfit>[] {
         ...wrongNumbers(schema),
       ];
     case "boolean":
-    case "array":
       return [others];
+    case "array":
+      return [others, ...wrongLists(schema)];
     case "object":
       return [others, ...unsafeInside()];
     default:
       return [...unsafe, ...unsafeInside()];
   }
+}
+
+/** Too long, empty, or with one item that is broken among others that fit. */
+function wrongLists({ items = {}, maxItems }: Schema): fc.Arbitrary<Misfit>[] {
+  const declared = items as JsonObject;
+  const fits = fitting(declared) as fc.Arbitrary<JsonObject>;
+  const one = fc.tuple(fc.array(fits, { maxLength: 3 }), fits, breaks(declared)).map(([others, good, spoil]) => {
+    const { input, field, why } = spoil(good);
+    return { value: [...others, input, ...others], why: `an item's ${field}: ${why}` };
+  });
+  if (maxItems === undefined) return [one];
+  return [one, fits.map((item) => ({ value: Array(maxItems + 1).fill(item), why: "too long" })), ...isA([[], "empty"])];
 }
 
 function typeOf(value: unknown): string {

@@ -3,14 +3,28 @@ import type { Capability } from "../../kernel/capability.ts";
 import { duties } from "./duties.ts";
 import { createReadGrant, revokeReadGrant } from "./grants.ts";
 import { create, get, remove } from "./lifecycle.ts";
-import { publish } from "./publish.ts";
+import { publish, publishMessage, publishMessages } from "./publish.ts";
 import { follow, messages, readMessages } from "./read.ts";
+import { createTicket } from "./tickets.ts";
 
 export const channels: Capability = {
   name: "channels",
   title: "Channels",
   about:
     "A channel is a durable log of messages. Whoever holds its publish token may publish; whoever has the URL (public) or a read token (private) may follow it and catch up after an interruption.",
-  operations: { create, get, remove, publish, createReadGrant, revokeReadGrant, follow, messages, readMessages },
+  operations: {
+    create,
+    get,
+    remove,
+    publish,
+    publishMessage,
+    publishMessages,
+    createReadGrant,
+    revokeReadGrant,
+    createTicket,
+    follow,
+    messages,
+    readMessages,
+  },
   duties,
 };

@@ -1,18 +1,22 @@
-/** Publishing: the message is on disk, payload object included, before the answer is sent. */
+/** The declarations of publishing: one URL that takes a message or a batch, and a tool for each of the two. */
 import * as v from "valibot";
-import { quote } from "../../kernel/fields.ts";
-import { notFound } from "../../kernel/invoke.ts";
-import { knockOf } from "../../kernel/knock.ts";
+import { listOf, quote } from "../../kernel/fields.ts";
+import { inForms } from "../../kernel/forms.ts";
 import { call } from "../../kernel/operation.ts";
-import { Fault } from "../../ports/fault.ts";
+import type { FaultCode } from "../../ports/fault.ts";
 import { KEY_MAX_BYTES } from "../../ports/journal.ts";
 import type { Json, JsonObject } from "../../ports/json.ts";
-import { channelId, REALM, ttlSeconds } from "./channel.ts";
-import { fingerprint, type NewMessage, toEntry } from "./message.ts";
+import { channelId, ttlSeconds } from "./channel.ts";
+import { publishMany, publishOne } from "./published.ts";
+
+/** The most messages of a batch. */
+export const BATCH_MAX = 1_000;
+/** The most bytes of a batch as JSON: as much as the journal takes in one statement. */
+export const BATCH_MAX_BYTES = 8 * 1024 * 1024;
 
 const payload = v.pipe(
-  v.custom<Json | Uint8Array>((value) => value !== undefined, "is missing; send text or any JSON value"),
-  v.description("Text or any JSON value. Over REST a body that is not application/json is the payload, byte for byte"),
+  v.custom<Json | Uint8Array>((value) => value !== undefined),
+  v.description("Text or any JSON value"),
 );
 
 const metadata = v.pipe(
@@ -25,104 +29,114 @@ function isObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 }
 
-const idempotencyKey = v.pipe(
-  v.string(),
-  v.regex(
-    new RegExp(`^[\\x21-\\x7e]{1,${KEY_MAX_BYTES}}$`),
-    `is no key; send 1 to ${KEY_MAX_BYTES} visible ASCII characters`,
-  ),
-  v.description(
-    "Makes a retry safe: the same key with the same message within 48 h stores one message and answers its id again",
+const message = { payload, metadata: v.optional(metadata), ttl_seconds: v.optional(ttlSeconds) };
+const messages = listOf(
+  v.strictObject(message),
+  BATCH_MAX,
+  "Messages to publish at once, in this order: all of them or none",
+);
+
+const idempotencyKey = v.optional(
+  v.pipe(
+    v.string(),
+    v.regex(
+      new RegExp(`^[\\x21-\\x7e]{1,${KEY_MAX_BYTES}}$`),
+      `is no key; send 1 to ${KEY_MAX_BYTES} visible ASCII characters`,
+    ),
+    v.description(
+      "Makes a retry safe: the same key with the same message, or the same batch, within 48 h stores it once and answers its ids again",
+    ),
   ),
 );
 
-export const publish = call({
-  summary: "Publish a message to a channel.",
-  details:
-    "A 201 means that the message is flushed to disk. Ids of a channel strictly increase in commit order. Bodies of any other type than application/json are taken as the payload, with ttl_seconds in the query: `curl -d 'done' -H \"X-Publish-Token: …\" URL`.",
-  http: "POST /v1/channels/:channel_id/publish",
-  tool: "publish_message",
+const published = v.object({ id: v.string(), created_at: v.string(), expires_at: v.string() });
+const publishedMany = v.object({
+  messages: v.pipe(v.array(published), v.description("What became of each message, in the order sent")),
+});
+
+const common = {
   needs: { credential: "publish", of: "channel_id" },
   limit: "publish",
-  input: v.strictObject({
-    channel_id: channelId,
-    payload,
-    metadata: v.optional(metadata),
-    ttl_seconds: v.optional(ttlSeconds),
-    idempotency_key: v.optional(idempotencyKey),
-  }),
+  status: 201,
+} as const;
+const faults: readonly FaultCode[] = ["not_found", "too_large", "idempotency_mismatch", "unavailable"];
+
+const shownOne = { id: "$MESSAGE_ID", created_at: "$TIME", expires_at: "$TIME" };
+const shownMany = { messages: [shownOne, { ...shownOne, id: "$NEXT_MESSAGE_ID" }] };
+const order = { payload: { order: 42, state: "paid" }, metadata: { source: "shop" }, ttl_seconds: 3600 };
+const exampleOne = { input: { channel_id: "$CHANNEL_ID", ...order }, output: shownOne };
+const exampleMany = {
+  input: { channel_id: "$CHANNEL_ID", messages: [order, { payload: "done" }] },
+  output: shownMany,
+};
+
+export const publish = call({
+  ...common,
+  summary: "Publish a message to a channel.",
+  details: `A 201 means that the message is flushed to disk. Ids of a channel strictly increase in commit order. With messages in place of payload, 1 to ${BATCH_MAX} are published at once, in their order: all of them or none, with one Idempotency-Key for the batch, at most ${BATCH_MAX_BYTES / 2 ** 20} MiB of JSON. A batch counts as one request against the rate limit. Bodies of any other type than application/json are taken as the payload, with ttl_seconds in the query: \`curl -d 'done' -H "X-Publish-Token: …" URL\`.`,
+  http: "POST /v1/channels/:channel_id/publish",
+  tool: false,
+  input: inForms(
+    {
+      channel_id: channelId,
+      payload: v.optional(
+        v.pipe(
+          payload,
+          v.description("Text or any JSON value. A body that is not application/json is the payload, byte for byte"),
+        ),
+      ),
+      metadata: message.metadata,
+      ttl_seconds: message.ttl_seconds,
+      messages: v.optional(messages),
+      idempotency_key: idempotencyKey,
+    },
+    {
+      payload: { is: "text or any JSON value", beside: ["metadata", "ttl_seconds"] },
+      messages: { is: `a list of 1 to ${BATCH_MAX} messages`, beside: [] },
+    },
+  ),
   headers: { idempotency_key: "Idempotency-Key" },
   body: {
     raw: "payload",
     // JSON may need an escape for every other character, and metadata travels beside the payload.
-    most: (settings) => ({ json: 2 * settings.payloadMaxBytes + 65_536, raw: settings.payloadMaxBytes }),
+    most: ({ payloadMaxBytes }) => ({
+      json: Math.max(2 * payloadMaxBytes + 65_536, BATCH_MAX_BYTES),
+      raw: payloadMaxBytes,
+    }),
   },
-  status: 201,
-  output: v.object({ id: v.string(), created_at: v.string(), expires_at: v.string() }),
-  faults: ["not_found", "too_large", "idempotency_mismatch", "unavailable"],
-  examples: [
-    {
-      input: {
-        channel_id: "$CHANNEL_ID",
-        payload: { order: 42, state: "paid" },
-        metadata: { source: "shop" },
-        ttl_seconds: 3600,
-      },
-      output: { id: "$MESSAGE_ID", created_at: "$TIME", expires_at: "$TIME" },
-    },
-    {
-      input: { channel_id: "$CHANNEL_ID", payload: "done" },
-      output: { id: "$MESSAGE_ID", created_at: "$TIME", expires_at: "$TIME" },
-    },
-  ],
-  async handle(context, input) {
-    const { database, bus, objects, clock } = context;
-    const subject = input.channel_id;
-    const began = clock.elapsed();
-    const message: NewMessage = {
-      payload: input.payload,
-      metadata: input.metadata ?? null,
-      ttlSeconds: input.ttl_seconds ?? (context.principal!.facts.default_ttl_seconds as number),
-    };
-    const entry = await toEntry(message, context);
-    if (clock.elapsed() - began > PUT_MOST_MS) {
-      throw new Fault("unavailable", "Cannot publish: storing the payload took too long; try again");
-    }
-    const appended = await database.journal.append({
-      op: "journal.append",
-      realm: REALM,
-      subject,
-      entries: [entry],
-      ifOpen: true,
-      ...(await keyOf(message, input.idempotency_key)),
-    });
-    // Not stored for certain, so nobody will ever refer to the object.
-    if (appended.status !== "appended" && entry.blob != null)
-      await objects.remove(entry.blob.key).catch(() => undefined);
-    if (appended.status === "closed") throw notFound("channel", subject);
-    if (appended.status === "mismatch") throw reused(input.idempotency_key!);
-    if (appended.status === "appended") bus.knock([knockOf.journal(REALM, subject)]);
-    else context.reply({ headers: { "Idempotency-Replayed": "true" } });
-    const [stored] = appended.entries;
-    return {
-      id: stored!.id,
-      created_at: stored!.createdAt.toISOString(),
-      expires_at: stored!.expiresAt!.toISOString(),
-    };
-  },
+  output: v.union([published, publishedMany]),
+  faults,
+  examples: [exampleOne, { input: { channel_id: "$CHANNEL_ID", payload: "done" }, output: shownOne }, exampleMany],
+  handle: async (context, { payload, metadata, ttl_seconds, messages, ...target }) =>
+    messages === undefined
+      ? publishOne(context, target, { payload: payload!, metadata, ttl_seconds })
+      : publishMany(context, target, messages),
 });
 
-/** A process that was stopped for long between its put and its commit must not refer to an object that was swept meanwhile. */
-const PUT_MOST_MS = 600_000;
+export const publishMessage = call({
+  ...common,
+  summary: "Publish a message to a channel.",
+  details: "Once it has answered, the message is flushed to disk. Ids of a channel strictly increase in commit order.",
+  http: false,
+  tool: "publish_message",
+  input: v.strictObject({ channel_id: channelId, ...message, idempotency_key: idempotencyKey }),
+  output: published,
+  faults,
+  examples: [exampleOne],
+  handle: async (context, { payload, metadata, ttl_seconds, ...target }) =>
+    publishOne(context, target, { payload, metadata, ttl_seconds }),
+});
 
-async function keyOf(message: NewMessage, key: string | undefined) {
-  return key === undefined ? {} : { key, fingerprint: await fingerprint(message) };
-}
-
-function reused(key: string): Fault {
-  return new Fault(
-    "idempotency_mismatch",
-    `The Idempotency-Key ${quote(key)} was used for another message in this channel; send a new key for a new message`,
-    { details: { field: "idempotency_key" } },
-  );
-}
+export const publishMessages = call({
+  ...common,
+  summary: "Publish several messages to a channel at once.",
+  details:
+    "All of them are stored, in this order, or none. Once it has answered, they are flushed to disk. A batch counts as one request against the rate limit.",
+  http: false,
+  tool: "publish_messages",
+  input: v.strictObject({ channel_id: channelId, messages, idempotency_key: idempotencyKey }),
+  output: publishedMany,
+  faults,
+  examples: [exampleMany],
+  handle: async (context, { messages, ...target }) => publishMany(context, target, messages),
+});

@@ -1,24 +1,20 @@
-/** Reading a channel: one read, offered as a stream, as an internal route for other services, and as an MCP tool. */
+/** Reading a channel: one read, offered as a stream, as a long-poll, as an internal route for other services, and as an MCP tool. */
 import * as v from "valibot";
 import type { Context } from "../../kernel/context.ts";
-import { gapBefore, isForeign } from "../../kernel/cursor.ts";
-import { uuid, whole } from "../../kernel/fields.ts";
-import { missingCredential, notFound } from "../../kernel/invoke.ts";
 import { call, feed } from "../../kernel/operation.ts";
-import { EARLIEST, type Entry } from "../../ports/journal.ts";
-import { channelId, loadChannel, REALM, visibility } from "./channel.ts";
-import { messageSchema, toJson } from "./message.ts";
+import { channelId, loadChannel, visibility } from "./channel.ts";
+import { channelFeed, channels, place } from "./channel_feed.ts";
+import { messageSchema } from "./message.ts";
+import { cursor, from, LIMIT, latest, limit, notice, readPage } from "./page.ts";
+import { longPoll } from "./poll.ts";
+import { readableChannel } from "./readable.ts";
 
-/** Pages end early at this many characters, so that one answer stays readable; the cursor goes on from there. */
-const PAGE_CHARACTERS = 4_194_304;
-
-const cursor = uuid("the id of the last message seen");
 const readable = { credential: "read", of: "channel_id", optional: true } as const;
 
 const pageInput = {
   channel_id: channelId,
   after_message_id: v.optional(cursor),
-  limit: v.optional(whole(1, 1_000, "The most messages to return, 1 to 1000; default 100"), 100),
+  limit: v.optional(limit, LIMIT),
 };
 
 const pageOutput = v.object({
@@ -27,21 +23,7 @@ const pageOutput = v.object({
     v.nullable(v.string()),
     v.description("Send it as after_message_id to read on; null while the channel has had no message"),
   ),
-  notice: v.optional(
-    v.pipe(
-      v.object({
-        event: v.picklist(["gap", "reset"]),
-        after: v.pipe(v.string(), v.description("The cursor that was sent")),
-        lost_through: v.optional(v.pipe(v.string(), v.description("The highest id that has expired"))),
-        earliest: v.optional(
-          v.pipe(v.nullable(v.string()), v.description("The id of the oldest message that follows")),
-        ),
-      }),
-      v.description(
-        "gap: messages after your cursor have expired, the oldest held is earliest. reset: your cursor is not of this channel, so everything held follows",
-      ),
-    ),
-  ),
+  notice: v.optional(notice),
 });
 
 const pageExample = {
@@ -52,33 +34,35 @@ const pageExample = {
   },
 };
 
+/** A message as a stream gives it. */
+const eventSchema = v.object({
+  channel_id: v.optional(
+    v.pipe(v.string(), v.description("The channel that the message is from, on a stream of several")),
+  ),
+  ...messageSchema.entries,
+});
+
 export const follow = feed({
   summary: "Follow a channel as Server-Sent Events.",
   details:
-    "Sends what is published from now on; with Last-Event-ID (or after) everything unexpired after that message first; with from=earliest everything held. Each event has the message's id, the name `message` and the message as JSON. An event `gap` tells that messages after your cursor have expired, `reset` that it is not of this channel. A comment comes every 15 s. The stream ends when the channel is deleted or the grant ends.",
+    "Sends what is published from now on; with Last-Event-ID (or after) everything unexpired after that message first; with from=earliest everything held. Each event has the message's id, the name `message` and the message as JSON. An event `gap` tells that messages after your cursor have expired, `reset` that it is not of this channel. A comment comes every 15 s. The stream ends when the channel is deleted or the grant ends. A browser's EventSource, which can send no header, reads a private channel with a ticket in the query.",
   http: ["GET /channel/v1/:visibility{public|private}/:channel_id", "GET /v1/:visibility{public|private}/:channel_id"],
-  needs: readable,
+  needs: { ...readable, ticket: true },
   limit: "other",
   input: v.strictObject({
     visibility,
     channel_id: channelId,
-    last_event_id: v.optional(cursor),
-    after: v.optional(cursor),
-    from: v.optional(v.pipe(v.picklist(["earliest"]), v.description("Begin with the oldest message held"))),
+    channels: v.optional(channels),
+    last_event_id: v.optional(place),
+    after: v.optional(place),
+    from: v.optional(from),
+    latest: v.optional(latest),
   }),
   headers: { last_event_id: "Last-Event-ID" },
-  event: messageSchema,
+  event: eventSchema,
+  poll: longPoll,
   faults: ["not_found"],
-  async handle(context, input) {
-    await readableChannel(context, input.channel_id, input.visibility);
-    const subject = input.channel_id;
-    const feed = { realm: REALM, subject, message: (entry: Entry) => toJson(entry, context) };
-    const cursor = input.last_event_id ?? input.after;
-    if (cursor !== undefined) return { ...feed, after: cursor, start: "cursor" };
-    if (input.from === "earliest") return { ...feed, after: EARLIEST, start: "earliest" };
-    const [bounds] = await context.database.journal.bounds(REALM, [subject]);
-    return { ...feed, after: bounds?.lastId ?? EARLIEST, start: "live" };
-  },
+  handle: channelFeed,
 });
 
 export const messages = call({
@@ -96,7 +80,7 @@ export const messages = call({
   examples: [pageExample],
   async handle(context, input) {
     await loadChannel(context, input.channel_id);
-    return readPage(context, input);
+    return pageAfter(context, input);
   },
 });
 
@@ -116,40 +100,17 @@ export const readMessages = call({
   examples: [pageExample],
   async handle(context, input) {
     await readableChannel(context, input.channel_id);
-    return readPage(context, input);
+    return pageAfter(context, input);
   },
 });
 
-/** Throws unless the caller may read the channel, and for the wrong visibility word as for a missing channel. */
-async function readableChannel(context: Context, id: string, expected?: string): Promise<void> {
-  const channel = await loadChannel(context, id);
-  if (expected !== undefined && channel.visibility !== expected) throw notFound("channel", id);
-  if (channel.visibility === "private" && context.principal === null) throw missingCredential("read");
-}
-
-async function readPage(
+/** The page as it is answered; its cursor is that of the last message given. */
+async function pageAfter(
   context: Context,
   input: { channel_id: string; after_message_id?: string | undefined; limit: number },
 ) {
-  const { journal } = context.database;
-  const asked = input.after_message_id ?? EARLIEST;
-  const at = { realm: REALM, subject: input.channel_id, after: asked };
-  let page = await journal.read(REALM, input.channel_id, asked, input.limit);
-  if (page.bounds.state !== "open") throw notFound("channel", input.channel_id);
-  let notice = input.after_message_id === undefined ? null : gapBefore(page, asked);
-  if (await isForeign(journal, at, page.bounds)) {
-    notice = { event: "reset", after: asked };
-    page = await journal.read(REALM, input.channel_id, EARLIEST, input.limit);
-  }
-  const messages = [];
-  let characters = 0;
-  let next = notice?.event === "reset" ? null : (input.after_message_id ?? null);
-  for (const entry of page.entries) {
-    const text = await toJson(entry, context);
-    characters += text.length;
-    if (messages.length > 0 && characters > PAGE_CHARACTERS) break;
-    messages.push(JSON.parse(text));
-    next = entry.id;
-  }
-  return { messages, next_cursor: next, ...(notice === null ? {} : { notice }) };
+  const after = input.after_message_id ?? null;
+  const { messages, notice } = await readPage(context, { subject: input.channel_id, after, limit: input.limit });
+  const next_cursor = messages.at(-1)?.id ?? (notice?.event === "reset" ? null : after);
+  return { messages, next_cursor, ...(notice === null ? {} : { notice }) };
 }

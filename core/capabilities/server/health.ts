@@ -34,7 +34,7 @@ type Check = v.InferOutput<typeof check>;
 export const ready = call({
   summary: "Tell whether the server can do its work.",
   details:
-    "Asks the database and the object store, and waits 3 s for them at most. The status is 200 when all checks are ready, else 503 with the same body.",
+    "Asks the database and the object store, and waits 3 s for them at most. The status is 200 when all checks are ready, else 503 with the same body. A server that is about to stop says so here first and serves on for a while.",
   http: "GET /readyz",
   tool: false,
   app: "all",
@@ -45,6 +45,7 @@ export const ready = call({
   output: v.object({
     ready: v.pipe(v.boolean(), v.description("Whether all checks are ready")),
     checks: v.object({
+      server: check,
       database: check,
       objects: check,
       migrations: v.object({
@@ -62,18 +63,27 @@ export const ready = call({
       input: {},
       output: {
         ready: true,
-        checks: { database: { ready: true }, objects: { ready: true }, migrations: { ready: true, schema: "$SCHEMA" } },
+        checks: {
+          server: { ready: true },
+          database: { ready: true },
+          objects: { ready: true },
+          migrations: { ready: true, schema: "$SCHEMA" },
+        },
       },
     },
   ],
   async handle(context) {
     const [stores, objects] = await Promise.all([checkDatabase(context), checkObjects(context)]);
-    const checks = { ...stores, objects };
-    const all = checks.database.ready && checks.objects.ready && checks.migrations.ready;
+    const checks = { server: checkServer(context), ...stores, objects };
+    const all = Object.values(checks).every((each) => each.ready);
     if (!all) context.reply({ status: 503 });
     return { ready: all, checks };
   },
 });
+
+function checkServer({ phase }: Context): Check {
+  return phase() === "serving" ? { ready: true } : { ready: false, reason: "stopping" };
+}
 
 async function checkDatabase(context: Context) {
   const readiness = await inTime(context.database.ready(), context).catch((error: unknown) => {

@@ -48,7 +48,7 @@ ${race}
 ${lines(rest)}
 ${demo(rest)}
 ${connect(`${publicBase("mcp", origin, settings)}/mcp`)}
-${tokens()}
+${tokens(rest)}
 ${limits(settings)}
 </div>`;
 }

@@ -1,5 +1,5 @@
 /** The landing page's sections about connecting a model, tokens and limits; figures come from what the server really applies. */
-import { credentialKinds } from "../../kernel/credential.ts";
+import { credentialKinds, ticketKind } from "../../kernel/credential.ts";
 import { html } from "../../kernel/html.ts";
 import { codeBlock, type Markup } from "../../kernel/layout.ts";
 import type { Rate, Settings } from "../../kernel/settings.ts";
@@ -17,8 +17,8 @@ ${codeBlock(code({ mcpServers: { millrace: { url } } }), html`Cursor <span class
 </div></section>`;
 }
 
-/** What tokens are, from the one table of credential kinds. */
-export function tokens(): Markup {
+/** What tokens are, from the one table of credential kinds, and the ticket that stands in for one. */
+export function tokens(rest: string): Markup {
   const rights = {
     publish: "Publish, show the channel, grant and revoke reading, delete it. Comes with every new channel.",
     read: "Follow and read one private channel, until the grant ends or is revoked. Public channels need none.",
@@ -32,7 +32,20 @@ ${Object.entries(credentialKinds).map(
 <td>${rights[kind as keyof typeof rights]}</td>
 <td>header <code>${header}</code>${bearer ? html` or <code>Authorization: Bearer</code>` : ""}, over MCP the argument <code>${argument}</code></td></tr>`,
 )}
-</tbody></table></section>`;
+<tr><th scope="row"><strong>${ticketKind.words}</strong> <code>${ticketKind.prefix}_…</code></th>
+<td>Follow one private channel from a page. Made with the read token and used within a minute, it lasts as long as the grant, a day at most.</td>
+<td>part of the stream’s URL, as <code>${ticketKind.query}</code></td></tr>
+</tbody></table>
+<p>A browser’s own <code>EventSource</code> can send no header, so it takes a ticket. Where the token is known, on your server or in the page, it is one request:</p>
+${codeBlock(ticketScript(rest), html`Follow a private channel <span class="soft">in a page</span>`)}</section>`;
+}
+
+/** It runs as it stands where `channel` and `token` are known. */
+function ticketScript(rest: string): string {
+  return `const options = { method: "POST", headers: { "X-Read-Token": token } };
+const asked = await fetch("${rest}/v1/channels/" + channel + "/tickets", options);
+const stream = new EventSource((await asked.json()).url);
+stream.onmessage = ({ data }) => console.log(JSON.parse(data).payload);`;
 }
 
 /** What this server allows, as it is configured. */

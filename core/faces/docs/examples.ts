@@ -16,8 +16,14 @@ export function baseOf(settings: Settings, origin: string): Base {
   };
 }
 
-/** The declared examples; where there are none, the least that can be sent, without an answer. */
-export function examplesOf(operation: Operation): { input: JsonObject; output: Json | undefined }[] {
+/** An example as it is shown; without an answer where none was declared. */
+export interface ShownExample {
+  input: JsonObject;
+  output: Json | undefined;
+}
+
+/** The declared examples; where there are none, the least that can be sent. */
+export function examplesOf(operation: Operation): ShownExample[] {
   const declared: readonly Example[] = operation.examples ?? [];
   if (declared.length > 0) return declared.map(({ input, output }) => ({ input, output }));
   const needed = fieldsOf(operation, endpointsOf(operation)[0] ?? null).filter(({ required }) => required);

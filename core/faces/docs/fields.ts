@@ -1,6 +1,7 @@
 /** Where each input field of an operation travels on HTTP, and what it may hold: what OpenAPI and the reference both tell. */
+import { formsOf } from "../../kernel/forms.ts";
 import { jsonSchema } from "../../kernel/json_schema.ts";
-import { type Endpoint, namesIn, type Operation } from "../../kernel/operation.ts";
+import { type Endpoint, namesIn, type Operation, pollOf } from "../../kernel/operation.ts";
 import type { JsonObject } from "../../ports/json.ts";
 
 /** `argument`: the operation is not on HTTP, so the field is an argument of its tool. */
@@ -12,6 +13,8 @@ export interface Field {
   /** The header's name, for that place. */
   header: string | null;
   required: boolean;
+  /** Fields of which exactly one is sent, this one among them; empty for a field that has no such choice. */
+  oneOf: string[];
   schema: JsonObject;
 }
 
@@ -22,9 +25,11 @@ export function fieldsOf(operation: Operation, endpoint: Endpoint | null): Field
     required: string[];
   };
   const inPath = new Set(endpoint === null ? [] : namesIn(endpoint.path));
+  const leads = Object.keys(formsOf(operation.input) ?? {});
   return Object.entries(properties).map(([name, schema]) => {
     const header = endpoint === null ? null : (operation.headers?.[name] ?? null);
-    return { name, place: placeOf(name), header, required: required.includes(name), schema };
+    const oneOf = leads.includes(name) ? leads : [];
+    return { name, place: placeOf(name), header, required: required.includes(name), oneOf, schema };
 
     function placeOf(field: string): Place {
       if (endpoint === null) return "argument";
@@ -33,6 +38,15 @@ export function fieldsOf(operation: Operation, endpoint: Endpoint | null): Field
       return hasBody(endpoint) ? "body" : "query";
     }
   });
+}
+
+/** The fields that only the other form of a feed has, as the endpoint takes them: the one that asks for it, and the others; null when it has none. */
+export function fieldsOfPoll(operation: Operation, endpoint: Endpoint | null): { asks: Field; others: Field[] } | null {
+  const poll = pollOf(operation);
+  if (poll === null) return null;
+  const own = fieldsOf(poll.operation, endpoint).filter(({ name }) => !Object.hasOwn(operation.input.entries, name));
+  const asks = own.find(({ name }) => name === poll.field)!;
+  return { asks: { ...asks, required: false }, others: own.filter((field) => field !== asks) };
 }
 
 /** Whether requests to the endpoint carry a body. */

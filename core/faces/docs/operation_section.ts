@@ -1,15 +1,15 @@
 /** One operation in the reference: words, endpoints, who may, fields, answer, faults and examples, all from its declaration. */
-import { credentialKinds } from "../../kernel/credential.ts";
+import { credentialKinds, ticketKind } from "../../kernel/credential.ts";
 import { html } from "../../kernel/html.ts";
 import { jsonSchema } from "../../kernel/json_schema.ts";
 import { codeBlock, type Markup, prose } from "../../kernel/layout.ts";
-import { endpointsOf, type Operation } from "../../kernel/operation.ts";
+import { type AnySchema, endpointsOf, type Operation, pollOf } from "../../kernel/operation.ts";
 import type { Settings } from "../../kernel/settings.ts";
 import { faultCodes } from "../../ports/fault.ts";
 import type { JsonObject } from "../../ports/json.ts";
-import { type Base, curlLine, examplesOf, toolCall } from "./examples.ts";
+import { type Base, curlLine, examplesOf, type ShownExample, toolCall } from "./examples.ts";
 import { faultsOf, faultWords } from "./faults.ts";
-import { besideRaw, type Field, fieldsOf, rawFieldOf, templateOf } from "./fields.ts";
+import { besideRaw, type Field, fieldsOf, fieldsOfPoll, rawFieldOf, templateOf } from "./fields.ts";
 import { leavesOf, limitsOf, typeOf } from "./schema_words.ts";
 
 export interface Shown {
@@ -19,9 +19,11 @@ export interface Shown {
 
 export function operationSection(operation: Operation, shown: Shown): Markup {
   const { name, summary, details } = operation;
+  const poll = pollOf(operation)?.operation.details;
   return html`<article class="operation" id="${name}">
 <h3><a href="#${name}">${summary.replace(/\.$/, "")}</a></h3>
 ${details === undefined ? "" : html`<p>${prose(details)}</p>`}
+${poll === undefined ? "" : html`<p>${prose(poll)}</p>`}
 ${endpoints(operation)}
 <dl class="facts"><dt>Name</dt><dd><code>${name}</code></dd>
 <dt>Who may</dt><dd>${whoMay(operation)}</dd>
@@ -41,14 +43,17 @@ function endpoints(operation: Operation): Markup {
   return html`<ul class="endpoints">${onHttp}${tool === null ? "" : html`<li><span class="method">MCP</span><code>${tool}</code></li>`}</ul>`;
 }
 
-function whoMay({ needs, kind, http }: Operation): Markup {
+function whoMay(operation: Operation): Markup {
+  const { needs, http } = operation;
   if (needs === "nobody") return html`Anybody, without a token.`;
   if (needs === "internal")
     return html`Services that hold the server’s internal token, as <code>Authorization: Bearer</code>.`;
   const { words, header, argument, bearer } = credentialKinds[needs.credential];
-  const onHttp = html`in the header <code>${header}</code>${bearer ? html` or as <code>Authorization: Bearer</code>` : ""}`;
+  const ticket = needs.ticket ? html`, or a ${ticketKind.words} in the query as <code>${ticketKind.query}</code>` : "";
+  const onHttp = html`in the header <code>${header}</code>${bearer ? html` or as <code>Authorization: Bearer</code>` : ""}${ticket}`;
   const onMcp = html`as the argument <code>${argument}</code>`;
-  const carriers = http === false ? onMcp : kind === "call" ? html`${onHttp}, over MCP ${onMcp}` : onHttp;
+  const isTool = operation.kind === "call" && operation.tool !== false;
+  const carriers = http === false ? onMcp : isTool ? html`${onHttp}, over MCP ${onMcp}` : onHttp;
   if (needs.optional) return html`Anybody what is public; what is private takes a ${words}, ${carriers}.`;
   return html`Holders of the ${words} that belongs to <code>${needs.of}</code>, ${carriers}.`;
 }
@@ -61,14 +66,27 @@ function rateOf({ limit }: Operation, { rateLimits }: Settings): Markup {
 }
 
 function fieldsTable(operation: Operation): Markup {
-  const fields = fieldsOf(operation, endpointsOf(operation)[0] ?? null);
+  const endpoint = endpointsOf(operation)[0] ?? null;
+  const fields = fieldsOf(operation, endpoint);
   if (fields.length === 0) return html``;
   const beside = new Set(besideRaw(operation, fields).map(({ name }) => name));
   const raw = rawFieldOf(operation);
   return html`<h4>Fields</h4>
 <table class="fields"><thead><tr><th scope="col">Field</th><th scope="col" class="kind">Where and what</th><th scope="col">Meaning</th></tr></thead><tbody>
-${fields.map((field) => fieldRow(field, placeWords(field, { beside: beside.has(field.name), raw: field.name === raw })))}
+${fields.map((field) => [
+  fieldRow(field, placeWords(field, { beside: beside.has(field.name), raw: field.name === raw })),
+  itemRows(field),
+])}
+${pollRows(operation)}
 </tbody></table>`;
+}
+
+function pollRows(operation: Operation): Markup {
+  const poll = fieldsOfPoll(operation, endpointsOf(operation)[0] ?? null);
+  if (poll === null) return html``;
+  const { asks, others } = poll;
+  const only = html`${asks.place}, only with <code>${asks.name}</code>`;
+  return html`${fieldRow(asks, html`${asks.place}`)}${others.map((field) => fieldRow(field, only))}`;
 }
 
 function placeWords({ place, header }: Field, { beside, raw }: { beside: boolean; raw: boolean }): Markup {
@@ -77,9 +95,21 @@ function placeWords({ place, header }: Field, { beside, raw }: { beside: boolean
   return beside ? html`body, or query beside a body that is not JSON` : html`${place}`;
 }
 
-function fieldRow({ name, required, schema }: Field, where: Markup): Markup {
-  return html`<tr><th scope="row"><code>${name}</code><span class="need">${required ? "required" : "optional"}</span></th>
+function fieldRow({ name, required, oneOf, schema }: Field, where: Markup): Markup {
+  const others = oneOf.filter((other) => other !== name);
+  const need = others.length > 0 ? `this or ${others.join(", ")}` : required ? "required" : "optional";
+  return html`<tr><th scope="row"><code>${name}</code><span class="need">${need}</span></th>
 <td class="kind"><p>${kindOf(schema)}</p><p class="soft small">${where}</p></td><td>${meaning(schema)}</td></tr>`;
+}
+
+/** What the items of a list of objects hold. */
+function itemRows({ name, schema }: Field): Markup[] {
+  if (schema.type !== "array") return [];
+  return leavesOf(schema.items as JsonObject, `${name}[].`).map(
+    ({ path, always, schema: inner }) =>
+      html`<tr><th scope="row"><code>${path}</code><span class="need">${always ? "required" : "optional"}</span></th>
+<td class="kind">${kindOf(inner)}</td><td>${meaning(inner)}</td></tr>`,
+  );
 }
 
 function kindOf(schema: JsonObject): Markup {
@@ -95,11 +125,17 @@ function meaning({ description }: JsonObject): Markup {
 
 function answer(operation: Operation): Markup {
   if (operation.kind === "page") return html`<h4>Answer</h4><p>A page.</p>`;
-  const schema = jsonSchema(operation.kind === "feed" ? operation.event : operation.output, "output");
-  const title = operation.kind === "feed" ? "Data of each event" : `Answer, status ${operation.status ?? 200}`;
+  if (operation.kind === "call") return values(`Answer, status ${operation.status ?? 200}`, operation.output);
+  const poll = pollOf(operation);
+  const events = values("Data of each event", operation.event);
+  if (poll === null) return events;
+  return html`${events}${values(html`Answer with <code>${poll.field}</code>, status 200`, poll.operation.output)}`;
+}
+
+function values(title: string | Markup, schema: AnySchema): Markup {
   return html`<h4>${title}</h4>
 <table class="fields"><thead><tr><th scope="col">Value</th><th scope="col" class="kind">What</th><th scope="col">Meaning</th></tr></thead><tbody>
-${leavesOf(schema).map(
+${leavesOf(jsonSchema(schema, "output")).map(
   (
     leaf,
   ) => html`<tr><th scope="row"><code>${leaf.path}</code>${leaf.always ? "" : html`<span class="need">not always</span>`}</th>
@@ -119,10 +155,14 @@ ${faultsOf(operation).map(
 }
 
 function examples(operation: Operation, base: Base): Markup {
-  const [endpoint] = endpointsOf(operation);
-  const all = examplesOf(operation);
+  const forms = [operation, pollOf(operation)?.operation].filter((form) => form !== undefined);
+  const all = forms.flatMap((form) => examplesOf(form).map((example) => oneExample(form, { ...example, base })));
   return html`<h4>${all.length > 1 ? "Examples" : "Example"}</h4>
-${all.map(({ input, output }) => {
+${all}`;
+}
+
+function oneExample(operation: Operation, { input, output, base }: ShownExample & { base: Base }): Markup {
+  const [endpoint] = endpointsOf(operation);
   const curl =
     endpoint === undefined
       ? ""
@@ -131,5 +171,4 @@ ${all.map(({ input, output }) => {
   return html`<div class="examples">${curl}
 ${tool === null ? "" : codeBlock(JSON.stringify(tool, null, 2), "MCP")}
 ${output === undefined ? "" : html`<figure class="code"><figcaption>Answer</figcaption><pre><code>${JSON.stringify(output, null, 2)}</code></pre></figure>`}</div>`;
-})}`;
 }

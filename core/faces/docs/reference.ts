@@ -1,6 +1,6 @@
 /** The reference page: contents, what holds for all operations, and every operation by capability. */
 import { type Capability, operationsOf } from "../../kernel/capability.ts";
-import { credentialKinds } from "../../kernel/credential.ts";
+import { credentialKinds, ticketKind } from "../../kernel/credential.ts";
 import { html } from "../../kernel/html.ts";
 import { layout, type Markup } from "../../kernel/layout.ts";
 import type { Operation } from "../../kernel/operation.ts";
@@ -67,6 +67,8 @@ ${Object.values(credentialKinds).map(
   }) => html`<tr><th scope="row">${words}</th><td><code>${prefix}_…</code></td>
 <td>header <code>${header}</code>${bearer ? html` or <code>Authorization: Bearer</code>` : ""}</td><td>argument <code>${argument}</code></td></tr>`,
 )}
+<tr><th scope="row">${ticketKind.words}</th><td><code>${ticketKind.prefix}_…</code></td>
+<td>in the query, as <code>${ticketKind.query}</code>, where a caller can send no header</td><td>not taken</td></tr>
 </tbody></table></section>`;
 }
 

@@ -2,6 +2,8 @@
 import { UUID_PATTERN } from "../../kernel/fields.ts";
 import type { JsonObject } from "../../ports/json.ts";
 
+const PATTERN_MOST = 60;
+
 /** The type, for example `integer`, `"public" or "private"`, `list of objects`. */
 export function typeOf(schema: JsonObject): string {
   if (schema.const !== undefined) return JSON.stringify(schema.const);
@@ -20,10 +22,16 @@ export function limitsOf(schema: JsonObject): string {
     between(schema.minimum, schema.maximum, ""),
     between(schema.minLength, schema.maxLength, " characters"),
     between(schema.minItems, schema.maxItems, " items"),
-    typeof schema.pattern === "string" && schema.pattern !== UUID_PATTERN.source ? `matches \`${schema.pattern}\`` : "",
+    matching(schema.pattern),
     schema.default === undefined ? "" : `default ${JSON.stringify(schema.default)}`,
   ];
   return found.filter((words) => words !== "").join("; ");
+}
+
+/** A pattern, unless the type says it already, or it is too long to be read: then the description says it in words. */
+function matching(pattern: unknown): string {
+  if (typeof pattern !== "string" || pattern === UUID_PATTERN.source || pattern.length > PATTERN_MOST) return "";
+  return `matches \`${pattern}\``;
 }
 
 /** A value inside an answer, by its path: `messages[].id`. */
@@ -36,6 +44,11 @@ export interface Leaf {
 
 /** All values of an object schema, what is inside objects and lists after what holds them. */
 export function leavesOf(schema: JsonObject, prefix = ""): Leaf[] {
+  // What only some of the alternatives have is not always there.
+  if (Array.isArray(schema.anyOf))
+    return (schema.anyOf as JsonObject[]).flatMap((one) =>
+      leavesOf(one, prefix).map((leaf) => ({ ...leaf, always: false })),
+    );
   const properties = (schema.properties ?? {}) as { [name: string]: JsonObject };
   const required = (schema.required ?? []) as string[];
   return Object.entries(properties).flatMap(([name, inner]) => {

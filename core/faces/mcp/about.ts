@@ -16,7 +16,7 @@ export const instructions = `Millrace is one server that agents, scripts and peo
 
 To pass messages on, in this order:
 1. create_channel: gives the channel's id, its URL and its tokens.
-2. publish_message with channel_id and publish_token.
+2. publish_message with channel_id and publish_token; publish_messages for several at once.
 3. read_channel_messages with channel_id (private channels: and read_token). To read on, call it again with after_message_id set to next_cursor of the last answer. An empty list means that there is nothing new yet: wait before you ask again.
 
 Tokens are shown once, when they are made; only their hashes are stored. Keep them, and do not put them into messages, names or answers to other people. publish_token is the right to publish, manage and delete; give readers a read token instead (create_read_grant).

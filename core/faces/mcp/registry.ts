@@ -66,7 +66,8 @@ function callOf(operation: ToolOperation, args: Arguments, caller: Caller): Call
 }
 
 function carried(fields: Arguments, secret: Call["secret"], caller: Caller): Call {
-  return { face: "mcp", ...caller, secret, bearer: () => null, early: fields, read: async () => fields };
+  const none = () => null;
+  return { face: "mcp", ...caller, secret, bearer: none, query: none, early: fields, read: async () => fields };
 }
 
 function secretOf(argument: string, value: unknown): string | null {

@@ -1,0 +1,189 @@
+/**
+ * Who waits in this process for something new in a subject, to be answered once: woken by knocks and, since knocks may be lost, by one look at
+ * all subjects that are waited for each `pollMs`; sent away when a credential no longer holds, and when the server stops.
+ */
+import type { Clock } from "../ports/clock.ts";
+import type { Database } from "../ports/database.ts";
+import { Fault } from "../ports/fault.ts";
+import type { Bounds } from "../ports/journal.ts";
+import type { Log } from "../ports/log.ts";
+import type { Credentials } from "./credential.ts";
+import { type Knocks, knockOf } from "./knock.ts";
+import { watchRevoked } from "./revoked.ts";
+import type { Settings } from "./settings.ts";
+
+export interface Waiters {
+  /** Takes a place, before the caller looks: what happens between a look and the wait after it wakes at once. Throws `unavailable` when there is none. */
+  enter(at: { realm: string; subject: string; holds: readonly string[] }): Waiter;
+  /** How many have a place. */
+  count(): number;
+  /** Takes nobody in any more and sends all away, evenly spread over so many milliseconds. */
+  end(overMs: number): Promise<void>;
+}
+
+export interface Waiter {
+  /**
+   * Resolves when there may be something after `after`, with a number that all who were woken together have in common, so that they can look together; with null
+   * when `ms` milliseconds are over, the caller has left or the server stops. Throws `unauthorized` once a credential no longer holds.
+   */
+  next(how: { after: string; ms: number; signal: AbortSignal }): Promise<number | null>;
+  leave(): void;
+}
+
+/** What becomes of a wait: look again in this turn, go away, or fail. */
+type Outcome = { turn: number } | "over" | Fault;
+
+interface Place {
+  realm: string;
+  subject: string;
+  holds: readonly string[];
+  /** Where its caller stands while it waits; null while it looks. */
+  after: string | null;
+  tell(outcome: Outcome): void;
+}
+
+export interface WaitersOptions {
+  database: Database;
+  clock: Clock;
+  log: Log;
+  knocks: Knocks;
+  credentials: Credentials;
+  /** `maxStreams`: the most who have a place at once. */
+  settings: Pick<Settings, "pollMs" | "maxStreams">;
+  signal: AbortSignal;
+}
+
+export function createWaiters(options: WaitersOptions): Waiters {
+  const { database, clock, knocks, log, settings, signal } = options;
+  const places = new Set<Place>();
+  let turn = 0;
+  let looking = false;
+  let ending = false;
+
+  // Heard before those who wait for one subject hear of it, so that they share the number.
+  knocks.onEvery(() => {
+    turn += 1;
+  });
+
+  const lookForRevoked = watchRevoked(options, {
+    held: () => [...new Set(Array.from(places).flatMap(({ holds }) => holds))],
+    gone(ids) {
+      for (const place of [...places]) if (place.holds.some((id) => ids.has(id))) place.tell(ended());
+    },
+  });
+
+  async function lookAtSubjects(): Promise<void> {
+    const waiting = [...places].filter(({ after }) => after !== null);
+    for (const realm of new Set(waiting.map((place) => place.realm))) {
+      const mine = waiting.filter((place) => place.realm === realm);
+      const subjects = [...new Set(mine.map(({ subject }) => subject))];
+      const found = await database.journal.bounds(realm, subjects);
+      const bounds = new Map(subjects.map((subject, index) => [subject, found[index]!]));
+      turn += 1;
+      for (const place of mine) if (isBehind(place, bounds.get(place.subject)!)) place.tell({ turn });
+    }
+  }
+
+  /** Looks at the store while somebody waits; calling it while it runs changes nothing. */
+  async function look(): Promise<void> {
+    if (looking) return;
+    looking = true;
+    const report = (error: unknown) => log.write("warn", "wait_look_failed", { error: String(error) });
+    while (places.size > 0 && !signal.aborted) {
+      await clock.sleep(settings.pollMs, signal);
+      await lookAtSubjects().catch(report);
+      await lookForRevoked().catch(report);
+    }
+    looking = false;
+  }
+
+  return {
+    enter(at) {
+      if (ending || signal.aborted)
+        throw new Fault("unavailable", "The server is stopping and did nothing; send the request again in a moment");
+      if (places.size >= settings.maxStreams)
+        throw new Fault("unavailable", "Too many callers wait on this server; send the request again in a moment");
+      const { place, next } = createPlace(at, clock);
+      const off = knocks.on(knockOf.journal(at.realm, at.subject), () => place.tell({ turn }));
+      places.add(place);
+      void look();
+      return {
+        next,
+        leave() {
+          off();
+          places.delete(place);
+        },
+      };
+    },
+    count: () => places.size,
+    async end(overMs) {
+      ending = true;
+      const leaving = [...places];
+      const began = clock.elapsed();
+      for (const [index, place] of leaving.entries()) {
+        const due = began + (overMs * index) / leaving.length;
+        if (due > clock.elapsed() && places.has(place)) await clock.sleep(due - clock.elapsed());
+        place.tell("over");
+      }
+    },
+  };
+}
+
+function isBehind({ after }: Place, { state, lastId }: Bounds): boolean {
+  return after !== null && (state !== "open" || lastId > after);
+}
+
+/** A place, and its wait: what it is told while nobody waits is kept for the next wait, and what ends it is kept for good. */
+function createPlace(
+  { realm, subject, holds }: Pick<Place, "realm" | "subject" | "holds">,
+  clock: Clock,
+): { place: Place; next: Waiter["next"] } {
+  let told: Outcome | null = null;
+  let wake: (() => void) | null = null;
+
+  const place: Place = {
+    realm,
+    subject,
+    holds,
+    after: null,
+    tell(outcome) {
+      // The end is not forgotten for a knock that comes after it.
+      if (told === null || isTurn(told)) told = outcome;
+      wake?.();
+    },
+  };
+
+  function take(): number | null {
+    const outcome = told;
+    if (outcome instanceof Fault) throw outcome;
+    if (outcome === null || outcome === "over") return null;
+    told = null;
+    return outcome.turn;
+  }
+
+  return {
+    place,
+    async next({ after, ms, signal }) {
+      if (told !== null) return take();
+      const timer = new AbortController();
+      const stop = () => timer.abort();
+      wake = stop;
+      signal.addEventListener("abort", stop);
+      if (signal.aborted) stop();
+      place.after = after;
+      await clock.sleep(ms, timer.signal);
+      place.after = null;
+      signal.removeEventListener("abort", stop);
+      wake = null;
+      return take();
+    },
+  };
+}
+
+function isTurn(outcome: Outcome): outcome is { turn: number } {
+  return typeof outcome === "object" && "turn" in outcome;
+}
+
+function ended(): Fault {
+  return new Fault("unauthorized", "The read token or ticket was revoked or has expired while this request waited");
+}
