@@ -1,6 +1,6 @@
 /**
- * The connection to a NATS server: made again whenever it breaks or is deaf, with words for what is wrong, said once. The client's own reconnecting is not used: it
- * begins only after a first success, and keeps to itself why an attempt failed.
+ * The connection to a NATS server: made again whenever it breaks or is deaf, with words for what is wrong, said once. The client's own reconnecting
+ * is not used: it begins only after a first success, and keeps to itself why an attempt failed.
  */
 import { type NatsConnection, NatsConnectionImpl, setTransportFactory } from "@nats-io/nats-core/internal";
 import type { Log } from "../core/ports/log.ts";
@@ -32,6 +32,8 @@ const PING_MS = 2_500;
 const PINGS_OUT = 2;
 const PAUSE_FIRST_MS = 100;
 const PAUSE_MOST_MS = 5_000;
+/** A connection that breaks earlier counts as an attempt that failed. */
+const STEADY_MS = 1_000;
 
 /** Connects; it resolves once it listens, at the first failure or when either takes long, and goes on trying until it is stopped. */
 export async function linkNats(options: NatsLinkOptions): Promise<NatsLink> {
@@ -53,11 +55,12 @@ export async function linkNats(options: NatsLinkOptions): Promise<NatsLink> {
       const trouble = troubleOf(connection, said.refused);
       await subscribed(connection, { subject, heard: options.heard });
       standing = { connection, subject };
-      failures = 0;
+      const since = systemClock.elapsed();
       said.connected(connection.getServer());
       options.listening();
       settled();
       const error = await connection.closed();
+      if (systemClock.elapsed() - since > STEADY_MS) failures = 0;
       return trouble() ?? wordsOf(error ?? "the connection ended");
     } finally {
       standing = null;

@@ -1,6 +1,7 @@
 /**
- * How the NATS client reaches a server: by a TCP socket, with TLS on it when the server or the address asks for it. The client's own transport for Node does not do:
- * on Deno an error of a socket it has let go of ends the process, attempts that take too long keep their sockets, and a server that reads no more is never given up.
+ * How the NATS client reaches a server: by a TCP socket, with TLS on it when the server or the address asks for it. The client's own transport for
+ * Node does not do: on Deno an error of a socket it has let go of ends the process, attempts that take too long keep their sockets, and a server that
+ * reads no more is never given up.
  */
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";

@@ -16,7 +16,7 @@ CREATE TABLE journal_subjects (
   closed_at timestamptz,
   next_expiry timestamptz,
   last_expiry timestamptz,
-  PRIMARY KEY (realm, subject)
+  PRIMARY KEY (subject, realm)
 ) WITH (fillfactor = 50);
 
 CREATE UNIQUE INDEX journal_subjects_by_number ON journal_subjects (number);
@@ -96,19 +96,16 @@ $$;
 -- batch never holds a (subject, key) twice.
 -- ids has an element for each entry, NULL where the append was refused or replayed; previous has one for each subject, its last id
 -- before these; known has an object for each append whose key was known. Refused is what is closed or a mismatch.
--- Planned once, since planning takes longer than a small batch, and plans made while the tables are empty must suit full ones:
--- with bitmap scans alone a subject can only be looked up, never met by reading all of them. Arrays are read by subscript
--- rather than joined: each join would be a loop in a loop.
+-- A plan made while there is one subject must suit a hundred thousand. So arrays are read by subscript rather than joined, and where a
+-- subject or a key is looked up, it is by LATERAL or ANY, which leave no other way than from the array to the row: a plain
+-- join may as well read all rows and search the array for each.
 CREATE FUNCTION journal_append(
   in_realm text[], in_subject text[], in_count integer[], in_soonest_ms bigint[], in_latest_ms bigint[],
   in_at integer[], in_if_open boolean[], in_key text[], in_fingerprint text[],
   in_of integer[], in_step integer[], in_data text[], in_ttl_ms bigint[],
   in_blob_key text[], in_blob_size bigint[], in_blob_sha256 text[]
 ) RETURNS TABLE (refused boolean, created_ms double precision, ids uuid[], previous uuid[], known jsonb)
-LANGUAGE plpgsql VOLATILE
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off
-SET enable_bitmapscan = on SET enable_hashjoin = off SET enable_mergejoin = off
-AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
   counts integer[] := in_count;
@@ -116,6 +113,7 @@ DECLARE
   held integer[];
   shut boolean[];
   closed boolean[];
+  found bigint[];
   verdict text[];
   clock timestamptz;
   clock_high bigint;
@@ -130,13 +128,14 @@ BEGIN
   IF in_key IS NOT NULL OR in_if_open IS NOT NULL THEN
     LOOP
       -- Locked in one order everywhere, so appenders cannot deadlock; a locked row is read as its last commit left it.
-      SELECT coalesce(array_agg(h.at), '{}'), array_agg(h.closed_at IS NOT NULL) INTO held, shut
+      SELECT coalesce(array_agg(w.at), '{}'), array_agg(h.number), array_agg(h.closed_at IS NOT NULL) INTO held, number, shut
       FROM (
-        SELECT w.at, s.closed_at
-        FROM unnest(in_realm, in_subject) WITH ORDINALITY AS w (realm, subject, at)
-        JOIN journal_subjects s ON s.realm = w.realm AND s.subject = w.subject
-        ORDER BY s.realm, s.subject
-        FOR UPDATE OF s
+        SELECT u.realm, u.subject, u.at FROM unnest(in_realm, in_subject) WITH ORDINALITY AS u (realm, subject, at)
+        ORDER BY u.realm COLLATE "C", u.subject COLLATE "C"
+      ) w
+      CROSS JOIN LATERAL (
+        SELECT s.number, s.closed_at FROM journal_subjects s
+        WHERE s.realm = w.realm AND s.subject = w.subject FOR UPDATE
       ) h;
       EXIT WHEN cardinality(held) = cardinality(in_subject);
       EXIT WHEN NOT EXISTS (
@@ -153,6 +152,7 @@ BEGIN
     closed := array_fill(true, ARRAY[cardinality(in_subject)]);
     FOR i IN 1 .. cardinality(held) LOOP
       closed[held[i]] := shut[i];
+      found[held[i]] := number[i];
     END LOOP;
     SELECT array_agg(CASE WHEN coalesce(a.if_open, true) AND closed[a.at] THEN 'closed' ELSE 'appended' END ORDER BY a.n)
     INTO verdict
@@ -166,8 +166,9 @@ BEGIN
           k.ids, millrace_ms(k.created_at) AS created_ms,
           ARRAY(SELECT millrace_ms(x.expiry) FROM unnest(k.expiries) WITH ORDINALITY AS x (expiry, i) ORDER BY x.i) AS expires_ms
         FROM unnest(in_at, in_key, in_fingerprint) WITH ORDINALITY AS a (at, key, fingerprint, n)
-        JOIN journal_subjects s ON s.realm = in_realm[a.at] AND s.subject = in_subject[a.at]
-        JOIN journal_keys k ON k.subject_number = s.number AND k.key = a.key
+        CROSS JOIN LATERAL (
+          SELECT o.* FROM journal_keys o WHERE o.subject_number = found[a.at] AND o.key = a.key OFFSET 0
+        ) k
         WHERE verdict[a.n] = 'appended' AND k.created_at > millrace_now() - interval '48 hours'
       ) f;
       FOR i IN 0 .. coalesce(jsonb_array_length(known), 0) - 1 LOOP
@@ -214,7 +215,7 @@ BEGIN
       WHERE u.count > 0
       ORDER BY u.realm COLLATE "C", u.subject COLLATE "C"
     ) w
-    WHERE s.realm = w.realm AND s.subject = w.subject AND (verdict IS NOT NULL OR s.closed_at IS NULL)
+    WHERE s.subject = ANY (ARRAY[w.subject]) AND s.realm = w.realm AND (verdict IS NOT NULL OR s.closed_at IS NULL)
     RETURNING w.at, w.count, s.number, s.last_id, s.previous_id
   )
   SELECT array_agg(m.at), array_agg(m.number), array_agg(m.last_id), array_agg(m.previous_id),
@@ -293,9 +294,7 @@ $$;
 -- Drops up to in_limit expired entries and as many idempotency keys whose time is over; returns how many entries went.
 -- Subjects come before entries and keys, as in an append; the keys come last and wait for nobody, so no deadlock can be.
 -- Each statement is about one table, so that no plan can go astray. An entry never moves within the table.
-CREATE FUNCTION journal_expire(in_limit integer) RETURNS integer LANGUAGE plpgsql VOLATILE
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
-AS $$
+CREATE FUNCTION journal_expire(in_limit integer) RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   moment timestamptz := millrace_now();
   due bigint[];

@@ -76,9 +76,7 @@ CREATE FUNCTION commit_unit(
   in_at integer[], in_if_open boolean[], in_key text[], in_fingerprint text[],
   in_of integer[], in_step integer[], in_data text[], in_ttl_ms bigint[],
   in_blob_key text[], in_blob_size bigint[], in_blob_sha256 text[]
-) RETURNS TABLE (place integer, refused boolean, outcome jsonb) LANGUAGE plpgsql VOLATILE
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-AS $$
+) RETURNS TABLE (place integer, refused boolean, outcome jsonb) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
   command record;
@@ -114,9 +112,11 @@ BEGIN
   -- All subjects of the unit at once; without openings and closings journal_append does this by itself.
   IF in_subjects <> '[]' THEN
     PERFORM FROM (
-      SELECT FROM unnest(in_realm, in_subject) AS w (realm, subject)
-      JOIN journal_subjects s ON s.realm = w.realm AND s.subject = w.subject
-      ORDER BY s.realm, s.subject FOR UPDATE OF s
+      SELECT u.realm, u.subject FROM unnest(in_realm, in_subject) AS u (realm, subject)
+      ORDER BY u.realm COLLATE "C", u.subject COLLATE "C"
+    ) w
+    CROSS JOIN LATERAL (
+      SELECT FROM journal_subjects s WHERE s.realm = w.realm AND s.subject = w.subject FOR UPDATE
     ) held;
     moment := date_trunc('milliseconds', millrace_now());
   END IF;

@@ -3,17 +3,17 @@ import type { Corridor } from "../kernel/invoke.ts";
 import { type Operation, pollOf } from "../kernel/operation.ts";
 import type { Settings } from "../kernel/settings.ts";
 import { httpCall } from "./rest.ts";
-import { type Exchange, json } from "./route.ts";
+import { type Exchange, json, type Text } from "./route.ts";
 
 /** Answers requests that ask for this form; null for all others. */
-export type PollFace = (exchange: Exchange) => Promise<Response> | null;
+export type PollFace = (exchange: Exchange) => Promise<Text> | null;
 
 export function pollFace(feed: Operation, corridor: Corridor, settings: Settings): PollFace {
   const poll = pollOf(feed);
   if (poll === null) return () => null;
   const { field, operation } = poll;
 
-  async function answer(exchange: Exchange): Promise<Response> {
+  async function answer(exchange: Exchange): Promise<Text> {
     const call = httpCall(operation, exchange, settings);
     // Nobody reads what the answer to a HEAD would wait for: its caller counts as gone.
     const asked = exchange.request.method === "HEAD" ? { ...call, signal: AbortSignal.abort() } : call;

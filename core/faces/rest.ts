@@ -22,10 +22,11 @@ export function restRoutes(operations: readonly Operation[], corridor: Corridor,
         const { value, status, headers } = await corridor(operation, httpCall(operation, exchange, settings));
         if (operation.kind === "call") return json(value, { status, headers });
         const page = value as Page;
-        return new Response(page.body, {
+        return {
           status,
           headers: { "Content-Type": page.type, ...pageHeaders(settings), ...headers },
-        });
+          body: page.body,
+        };
       },
     }));
   });

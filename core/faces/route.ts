@@ -17,18 +17,26 @@ export interface Exchange {
   origin: string;
 }
 
+/** An answer that is text: the router makes the Response, once everything that it carries is known. */
+export interface Text {
+  status: number;
+  headers: Record<string, string>;
+  body: string | null;
+}
+
 export interface Route {
   method: string;
   path: string;
   app: AppName | "all";
-  serve(exchange: Exchange): Promise<Response> | Response;
+  serve(exchange: Exchange): Promise<Response | Text> | Response | Text;
 }
 
-export function json(value: unknown, init: { status?: number; headers?: Record<string, string> } = {}): Response {
-  return new Response(JSON.stringify(value), {
+export function json(value: unknown, init: { status?: number; headers?: Record<string, string> } = {}): Text {
+  return {
     status: init.status ?? 200,
     headers: { "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store", ...init.headers },
-  });
+    body: JSON.stringify(value),
+  };
 }
 
 /** The error envelope's inside, the same on every face. */
@@ -45,7 +53,7 @@ export function envelope(fault: Fault, requestId: string): { error: JsonObject }
   };
 }
 
-export function faultResponse(fault: Fault, requestId: string): Response {
+export function faultAnswer(fault: Fault, requestId: string): Text {
   const headers: Record<string, string> = { ...fault.headers };
   if (fault.code === "unauthorized") headers["WWW-Authenticate"] = "Bearer";
   return json(envelope(fault, requestId), { status: fault.status, headers });

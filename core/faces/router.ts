@@ -11,7 +11,7 @@ import { asFault } from "../kernel/invoke.ts";
 import { Fault } from "../ports/fault.ts";
 import type { Host } from "../ports/host.ts";
 import { corsHeaders, preflight } from "./cors.ts";
-import { type Exchange, faultResponse, type Route } from "./route.ts";
+import { type Exchange, faultAnswer, type Route, type Text } from "./route.ts";
 
 /** The longest that whoever could not be served is asked to wait, in seconds; drawn anew for each, so that they do not come back together. */
 const RETRY_AFTER_MOST = 3;
@@ -21,11 +21,13 @@ export type Fetch = (request: Request, host: Host) => Promise<Response>;
 export function createRouter(routes: readonly Route[], house: House): Fetch {
   const { settings, ids } = house;
   const trust = proxyTrust(settings.trustedProxies);
-  const router = new SmartRouter<Route>({ routers: [new RegExpRouter(), new TrieRouter()] });
-  const anyMethod = new SmartRouter<Route>({ routers: [new RegExpRouter(), new TrieRouter()] });
+  const router = new SmartRouter<Place>({ routers: [new RegExpRouter(), new TrieRouter()] });
+  const anyMethod = new SmartRouter<Place>({ routers: [new RegExpRouter(), new TrieRouter()] });
   for (const route of routes) {
-    router.add(route.method, route.path, route);
-    anyMethod.add("GET", route.path, route);
+    for (const { path, fixed } of spelledOut(route.path)) {
+      router.add(route.method, path, { route, fixed });
+      anyMethod.add("GET", path, { route, fixed });
+    }
   }
 
   function exchangeOf(request: Request, host: Host): Exchange {
@@ -50,8 +52,9 @@ export function createRouter(routes: readonly Route[], house: House): Fetch {
     const { url, host } = exchange;
     const path = url.pathname.length > 1 && url.pathname.endsWith("/") ? url.pathname.slice(0, -1) : url.pathname;
     const [matches, stash] = router.match(method, path);
-    for (const [route, params] of matches) {
+    for (const [{ route, fixed }, params] of matches) {
       if (!served(route, host)) continue;
+      Object.assign(exchange.params, fixed);
       for (const [name, at] of Object.entries(params)) {
         exchange.params[name] = decode(typeof at === "number" ? (stash?.[at] ?? "") : at);
       }
@@ -60,7 +63,7 @@ export function createRouter(routes: readonly Route[], house: House): Fetch {
     const methods = new Set(
       anyMethod
         .match("GET", path)[0]
-        .map(([route]) => route)
+        .map(([{ route }]) => route)
         .filter((route) => served(route, host))
         .map((route) => route.method),
     );
@@ -73,33 +76,33 @@ export function createRouter(routes: readonly Route[], house: House): Fetch {
     });
   }
 
-  function failed(error: unknown, requestId: string): Response {
+  function failed(error: unknown, requestId: string): Text {
     const fault = asFault(error, house, requestId);
     if (fault.code === "unavailable")
       fault.headers["Retry-After"] ??= String(1 + (ids.bytes(1)[0]! % RETRY_AFTER_MOST));
-    return faultResponse(fault, requestId);
+    return faultAnswer(fault, requestId);
   }
 
   return async (request, host) => {
     let exchange: Exchange;
-    let response: Response;
     try {
       exchange = exchangeOf(request, host);
     } catch (error) {
-      return failed(error, ids.uuid());
+      return responseOf(failed(error, ids.uuid()), []);
     }
+    let answer: Response | Text;
     try {
-      if (request.method === "OPTIONS") response = preflight(exchange, settings, allowedAt(exchange));
-      else response = await find(exchange, request.method === "HEAD" ? "GET" : request.method).serve(exchange);
+      if (request.method === "OPTIONS") answer = preflight(exchange, settings, allowedAt(exchange));
+      else answer = await find(exchange, request.method === "HEAD" ? "GET" : request.method).serve(exchange);
     } catch (error) {
-      response = failed(error, exchange.requestId);
+      answer = failed(error, exchange.requestId);
     }
-    if (request.method === "HEAD" && response.body !== null) response = withoutBody(response);
-    response.headers.set("X-Request-Id", exchange.requestId);
+    const headers = corsHeaders(exchange, settings);
+    headers.push(["X-Request-Id", exchange.requestId]);
     // Whoever reuses this connection would come back to a process that leaves.
-    if (house.phase() !== "serving") response.headers.set("Connection", "close");
-    for (const [name, value] of corsHeaders(exchange, settings)) response.headers.append(name, value);
-    return response;
+    if (house.phase() !== "serving") headers.push(["Connection", "close"]);
+    const response = responseOf(answer, headers);
+    return request.method === "HEAD" && response.body !== null ? withoutBody(response) : response;
   };
 
   function allowedAt(exchange: Exchange): string {
@@ -111,6 +114,39 @@ export function createRouter(routes: readonly Route[], house: House): Fetch {
     }
     return "OPTIONS";
   }
+}
+
+/** A path that the router knows, and the parameters that it settles. */
+interface Place {
+  route: Route;
+  fixed: Record<string, string>;
+}
+
+/** A pattern with a segment of listed values (`:visibility{public|private}`) as one path for each: only so can the fastest router take it. */
+function spelledOut(pattern: string): { path: string; fixed: Record<string, string> }[] {
+  const listed = /:([a-z_]+)\{([^}]+)\}/.exec(pattern);
+  if (listed === null) return [{ path: pattern, fixed: {} }];
+  const [segment, name, values] = listed as unknown as [string, string, string];
+  return values
+    .split("|")
+    .flatMap((value) =>
+      spelledOut(pattern.replace(segment, value)).map(({ path, fixed }) => ({
+        path,
+        fixed: { ...fixed, [name]: value },
+      })),
+    );
+}
+
+function responseOf(answer: Response | Text, headers: readonly [string, string][]): Response {
+  if (answer instanceof Response) {
+    for (const [name, value] of headers) {
+      if (name === "Vary") answer.headers.append(name, value);
+      else answer.headers.set(name, value);
+    }
+    return answer;
+  }
+  for (const [name, value] of headers) answer.headers[name] = value;
+  return new Response(answer.body, { status: answer.status, headers: answer.headers });
 }
 
 /** Some runtimes hand on a Host header that no URL can have. */

@@ -165,12 +165,14 @@ export function createCredentials(options: CredentialOptions): Credentials {
       }),
     async identify(kind, token) {
       const { prefix, words } = kind === "ticket" ? ticketKind : credentialKinds[kind];
-      if (!isWellFormed(token, prefix))
-        throw new Fault(
-          "unauthorized",
-          `The ${words} is malformed; send the ${prefix}_… secret as it was shown at creation`,
-        );
-      const principal = await known.get(token, () => look(kind, token));
+      const malformed = () =>
+        new Fault("unauthorized", `The ${words} is malformed; send the ${prefix}_… secret as it was shown at creation`);
+      // The prefix tells kinds apart, so what is remembered under a token is of this kind.
+      if (!token.startsWith(`${prefix}_`)) throw malformed();
+      const principal = await known.get(token, async () => {
+        if (!isWellFormed(token, prefix)) throw malformed();
+        return look(kind, token);
+      });
       if (principal !== null) return principal;
       // Only what holds is worth a place in the memory.
       known.drop(token);

@@ -40,6 +40,15 @@ export type Corridor = (operation: Operation, call: Call) => Promise<Answer>;
 
 /** Builds the corridor of a house. It rejects only with Faults. */
 export function createCorridor(house: House): Corridor {
+  /** What all contexts have in common, so that none of it is copied for a request. The signal is made by whoever asks for it. */
+  const shared: object = Object.create(house, {
+    signal: {
+      get(this: { call: Call }) {
+        return this.call.signal;
+      },
+    },
+  });
+
   async function walk(
     operation: Operation,
     call: Call,
@@ -54,19 +63,16 @@ export function createCorridor(house: House): Corridor {
     const input = parseInput(operation.input, await call.read(), actionOf(operation));
     let status: number = operation.kind === "call" ? (operation.status ?? 200) : 200;
     const headers = { ...seen.headers };
-    const context: Context = {
-      ...house,
+    const context = Object.assign(Object.create(shared) as Context, {
+      call,
       principal,
       requestId: call.requestId,
       origin: call.origin,
-      get signal() {
-        return call.signal;
-      },
-      reply(extra) {
+      reply(extra: Parameters<Context["reply"]>[0]) {
         status = extra.status ?? status;
         Object.assign(headers, extra.headers);
       },
-    };
+    });
     const value = await operation.handle(context, input as never);
     return { value, status, headers, principal };
   }

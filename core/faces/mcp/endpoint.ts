@@ -10,12 +10,12 @@ import type { Settings } from "../../kernel/settings.ts";
 import { Fault } from "../../ports/fault.ts";
 import { readBody } from "../body.ts";
 import { isFriendlyOrigin } from "../cors.ts";
-import { type Exchange, json } from "../route.ts";
+import { type Exchange, json, type Text } from "../route.ts";
 import { protocolVersions } from "./about.ts";
 import type { Dialogue } from "./dialogue.ts";
 import { type Failure, failure, receive } from "./message.ts";
 
-export function createEndpoint(dialogue: Dialogue, house: House): (exchange: Exchange) => Promise<Response> {
+export function createEndpoint(dialogue: Dialogue, house: House): (exchange: Exchange) => Promise<Response | Text> {
   const { settings, limiter } = house;
   // JSON may need an escape for every other character of a payload; the rest is for what stands around it.
   const most = 2 * settings.payloadMaxBytes + 131_072;
@@ -60,7 +60,7 @@ function refuseForeignOrigin(exchange: Exchange, settings: Settings): void {
   );
 }
 
-function refusal(body: Failure): Response {
+function refusal(body: Failure): Text {
   return json(body, { status: 400 });
 }
 
