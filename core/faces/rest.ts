@@ -36,7 +36,7 @@ export function restRoutes(operations: readonly Operation[], corridor: Corridor,
 export function httpCall(operation: Operation, exchange: Exchange, settings: Settings): Call {
   const { request, requestId, address, origin } = exchange;
   const early: Record<string, unknown> = {};
-  for (const [name, text] of Object.entries(exchange.params)) early[name] = fromText(operation.input, name, text);
+  for (const name in exchange.params) early[name] = fromText(operation.input, name, exchange.params[name]!);
   return {
     face: "rest",
     requestId,
@@ -46,9 +46,15 @@ export function httpCall(operation: Operation, exchange: Exchange, settings: Set
     get signal() {
       return request.signal;
     },
-    secret: (header) => request.headers.get(header)?.trim() || null,
-    bearer: () => /^Bearer +(\S+)\s*$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? null,
-    query: (name) => inQuery(exchange.url, name),
+    secret(header) {
+      return request.headers.get(header)?.trim() || null;
+    },
+    bearer() {
+      return /^Bearer +(\S+)\s*$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? null;
+    },
+    query(name) {
+      return inQuery(exchange.url, name);
+    },
     early,
     async read() {
       const fields = { ...early };
@@ -63,8 +69,8 @@ export function httpCall(operation: Operation, exchange: Exchange, settings: Set
 }
 
 function addHeaders(operation: Operation, request: Request, fields: Record<string, unknown>): void {
-  for (const [field, header] of Object.entries(operation.headers ?? {})) {
-    const text = request.headers.get(header);
+  for (const field in operation.headers) {
+    const text = request.headers.get(operation.headers[field]!);
     if (text !== null && text !== "") fields[field] = fromText(operation.input, field, text);
   }
 }
@@ -113,15 +119,17 @@ async function addBody(
     throw new Fault("invalid_input", `The field ${quote(astray)} stands in the query; send it in the JSON body`);
   }
   const bytes = await readBody(request, most.json);
-  const needsBody = Object.keys(operation.input.entries).some((name) => !Object.hasOwn(fields, name));
-  if (bytes.length === 0 && !needsBody) return fields;
+  if (bytes.length === 0 && Object.keys(operation.input.entries).every((name) => Object.hasOwn(fields, name))) {
+    return fields;
+  }
   const body = bytes.length === 0 && type === "" ? {} : parseJson(bytes);
   if (typeof body !== "object" || body === null || Array.isArray(body)) return body;
-  for (const [field, header] of Object.entries(operation.headers ?? {})) {
-    if (Object.hasOwn(body, field))
-      throw new Fault("invalid_input", `The field ${field} travels as the header ${header}, not in the body`);
+  for (const field in operation.headers) {
+    if (!Object.hasOwn(body, field)) continue;
+    const words = `The field ${field} travels as the header ${operation.headers[field]}, not in the body`;
+    throw new Fault("invalid_input", words);
   }
-  for (const name of Object.keys(fields)) {
+  for (const name in fields) {
     if (Object.hasOwn(body, name))
       throw new Fault(
         "invalid_input",

@@ -32,9 +32,6 @@ export function createRouter(routes: readonly Route[], house: House): Fetch {
 
   function exchangeOf(request: Request, host: Host): Exchange {
     const url = urlOf(request);
-    const proxied = trust.isTrusted(host.address);
-    const forwarded = (name: string) => (proxied ? request.headers.get(name)?.split(",")[0]?.trim() || null : null);
-    const protocol = forwarded("x-forwarded-proto") ?? url.protocol.slice(0, -1);
     return {
       request,
       host,
@@ -42,7 +39,7 @@ export function createRouter(routes: readonly Route[], house: House): Fetch {
       params: {},
       requestId: ids.uuid(),
       address: trust.client(host.address, request.headers.get("x-forwarded-for")),
-      origin: `${protocol === "https" ? "https" : "http"}://${forwarded("x-forwarded-host") ?? url.host}`,
+      origin: trust.isTrusted(host.address) ? forwardedOrigin(request, url) : `${url.protocol}//${url.host}`,
     };
   }
 
@@ -55,7 +52,8 @@ export function createRouter(routes: readonly Route[], house: House): Fetch {
     for (const [{ route, fixed }, params] of matches) {
       if (!served(route, host)) continue;
       Object.assign(exchange.params, fixed);
-      for (const [name, at] of Object.entries(params)) {
+      for (const name in params) {
+        const at = params[name]!;
         exchange.params[name] = decode(typeof at === "number" ? (stash?.[at] ?? "") : at);
       }
       return route;
@@ -116,6 +114,13 @@ export function createRouter(routes: readonly Route[], house: House): Fetch {
   }
 }
 
+/** The origin that a trusted proxy says the caller used. */
+function forwardedOrigin({ headers }: Request, url: URL): string {
+  const first = (name: string) => headers.get(name)?.split(",")[0]?.trim() || null;
+  const protocol = first("x-forwarded-proto") ?? url.protocol.slice(0, -1);
+  return `${protocol === "https" ? "https" : "http"}://${first("x-forwarded-host") ?? url.host}`;
+}
+
 /** A path that the router knows, and the parameters that it settles. */
 interface Place {
   route: Route;
@@ -127,14 +132,12 @@ function spelledOut(pattern: string): { path: string; fixed: Record<string, stri
   const listed = /:([a-z_]+)\{([^}]+)\}/.exec(pattern);
   if (listed === null) return [{ path: pattern, fixed: {} }];
   const [segment, name, values] = listed as unknown as [string, string, string];
-  return values
-    .split("|")
-    .flatMap((value) =>
-      spelledOut(pattern.replace(segment, value)).map(({ path, fixed }) => ({
-        path,
-        fixed: { ...fixed, [name]: value },
-      })),
-    );
+  return values.split("|").flatMap((value) =>
+    spelledOut(pattern.replace(segment, value)).map(({ path, fixed }) => ({
+      path,
+      fixed: { ...fixed, [name]: value },
+    })),
+  );
 }
 
 function responseOf(answer: Response | Text, headers: readonly [string, string][]): Response {

@@ -3,7 +3,7 @@ import type { Clock } from "../ports/clock.ts";
 
 export interface Cache<T> {
   /** The remembered value of `key`, else what `load` gives; a rejected load is not remembered. */
-  get(key: string, load: () => Promise<T>): Promise<T>;
+  get(key: string, load: (key: string) => Promise<T>): Promise<T>;
   drop(key: string): void;
   clear(): void;
 }
@@ -15,7 +15,7 @@ export function createCache<T>(clock: Clock, options: { maxAgeMs: number; most: 
       const now = clock.elapsed();
       const found = kept.get(key);
       if (found !== undefined && found.until > now) return found.value;
-      const value = load();
+      const value = load(key);
       kept.delete(key);
       kept.set(key, { value, until: now + options.maxAgeMs });
       if (kept.size > options.most) kept.delete(kept.keys().next().value!);

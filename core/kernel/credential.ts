@@ -62,7 +62,7 @@ export interface Credentials {
   /** A ticket that stands in for the principal's credential. */
   mintTicket(principal: Principal): Promise<Minted>;
   /** Who holds this token or ticket; throws `unauthorized` for a malformed, unknown, expired, revoked or other-kind one. */
-  identify(kind: CredentialKind | "ticket", token: string): Promise<Principal>;
+  identify(kind: AnyKind, token: string): Promise<Principal>;
   /** Removes the credential, as part of the caller's unit; the caller knocks `knockOf.credential(id)` afterwards. */
   revocation(id: string): RemoveDocument;
   /** Those of the credentials that still hold. */
@@ -111,7 +111,9 @@ export function createCredentials(options: CredentialOptions): Credentials {
     return database.documents.get(REALM, COLLECTION, id);
   }
 
-  async function look(kind: CredentialKind | "ticket", token: string): Promise<Principal | null> {
+  async function look(token: string): Promise<Principal | null> {
+    const kind = kindOf(token);
+    if (!isWellFormed(token, looksOf(kind).prefix)) throw malformed(kind);
     const id = await idOf(token);
     const document = await get(id);
     if (document === null || !equalInConstantTime(document.id, id) || document.body.kind !== kind) return null;
@@ -164,15 +166,10 @@ export function createCredentials(options: CredentialOptions): Credentials {
         expiresAt: new Date(clock.now().getTime() + TICKET_UNUSED_MS + CLOCK_SLACK_MS),
       }),
     async identify(kind, token) {
-      const { prefix, words } = kind === "ticket" ? ticketKind : credentialKinds[kind];
-      const malformed = () =>
-        new Fault("unauthorized", `The ${words} is malformed; send the ${prefix}_… secret as it was shown at creation`);
+      const { prefix, words } = looksOf(kind);
       // The prefix tells kinds apart, so what is remembered under a token is of this kind.
-      if (!token.startsWith(`${prefix}_`)) throw malformed();
-      const principal = await known.get(token, async () => {
-        if (!isWellFormed(token, prefix)) throw malformed();
-        return look(kind, token);
-      });
+      if (!token.startsWith(prefix) || token[prefix.length] !== "_") throw malformed(kind);
+      const principal = await known.get(token, look);
       if (principal !== null) return principal;
       // Only what holds is worth a place in the memory.
       known.drop(token);
@@ -188,6 +185,26 @@ export function createCredentials(options: CredentialOptions): Credentials {
       return new Set(documents.map((document) => document.id));
     },
   };
+}
+
+type AnyKind = CredentialKind | "ticket";
+
+function looksOf(kind: AnyKind): { prefix: string; words: string } {
+  return kind === "ticket" ? ticketKind : credentialKinds[kind];
+}
+
+/** The kind that a token's prefix claims; `ticket` when it claims none. */
+function kindOf(token: string): AnyKind {
+  const kinds = Object.keys(credentialKinds) as CredentialKind[];
+  return kinds.find((kind) => token.startsWith(`${credentialKinds[kind].prefix}_`)) ?? "ticket";
+}
+
+function malformed(kind: AnyKind): Fault {
+  const { prefix, words } = looksOf(kind);
+  return new Fault(
+    "unauthorized",
+    `The ${words} is malformed; send the ${prefix}_… secret as it was shown at creation`,
+  );
 }
 
 function principalOf({ id, body }: Document): Principal {

@@ -80,7 +80,7 @@ function refuseArrays(schema: InputSchema, raw: object, action: string): void {
 
 /** `at`: the place of the object in the input; empty for the input itself. */
 function refuseUnknown(entries: v.ObjectEntries, raw: object, { action, at }: { action: string; at: string }): void {
-  for (const key of Object.keys(raw)) {
+  for (const key in raw) {
     if (Object.hasOwn(entries, key)) continue;
     const guess = nearest(key, Object.keys(entries));
     const advice = guess === null ? `send ${listFields(entries)}` : `did you mean ${guess}?`;

@@ -80,26 +80,39 @@ export function createCorridor(house: House): Corridor {
   return async (operation, call) => {
     const began = house.clock.elapsed();
     const seen = { principal: null as Principal | null, headers: {} as Record<string, string> };
-    const line = (status: number) => ({
-      operation: operation.name,
-      face: call.face,
-      status,
-      ms: Math.round((house.clock.elapsed() - began) * 10) / 10,
-      request_id: call.requestId,
-      ...(seen.principal === null ? {} : { credential: seen.principal.id.slice(0, 8) }),
-    });
     try {
       const answer = await walk(operation, call, seen);
-      house.log.write("info", "operation", line(answer.status));
+      house.log.write("info", "operation", lineOf(house, { operation, call, began, seen, status: answer.status }));
       return answer;
     } catch (error) {
       const fault = asFault(error, house, call.requestId);
-      house.log.write("info", "operation", { ...line(fault.status), code: fault.code });
+      const line = lineOf(house, { operation, call, began, seen, status: fault.status });
+      house.log.write("info", "operation", { ...line, code: fault.code });
       if (fault.cause !== undefined)
         house.log.write("warn", "fault_cause", { request_id: call.requestId, cause: String(fault.cause) });
       Object.assign(fault.headers, { ...seen.headers, ...fault.headers });
       throw fault;
     }
+  };
+}
+
+interface Walked {
+  operation: Operation;
+  call: Call;
+  /** When the walk began, by the house's clock. */
+  began: number;
+  seen: { principal: Principal | null };
+  status: number;
+}
+
+function lineOf({ clock }: House, { operation, call, began, seen, status }: Walked) {
+  return {
+    operation: operation.name,
+    face: call.face,
+    status,
+    ms: Math.round((clock.elapsed() - began) * 10) / 10,
+    request_id: call.requestId,
+    ...(seen.principal === null ? {} : { credential: seen.principal.id.slice(0, 8) }),
   };
 }
 

@@ -46,7 +46,7 @@ function isSafe(value: unknown, depth: number, budget: { keys: number }): boolea
     budget.keys -= value.length;
     return budget.keys >= 0 && value.every((inner) => isSafe(inner, depth + 1, budget));
   }
-  for (const key of Object.keys(value)) {
+  for (const key in value) {
     budget.keys -= 1;
     if (budget.keys < 0 || key === "__proto__" || !isSafeText(key)) return false;
     if (!isSafe((value as Record<string, unknown>)[key], depth + 1, budget)) return false;
