@@ -1,6 +1,7 @@
 DROP TABLE installation;
 DROP TABLE object_deletions;
 DROP TABLE leases;
+DROP FUNCTION millrace_id_after(uuid, bigint);
 DROP FUNCTION millrace_id_noise();
 DROP FUNCTION millrace_id_clock(timestamptz);
 DROP FUNCTION millrace_id(bigint, bigint, bigint);

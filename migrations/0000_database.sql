@@ -8,8 +8,8 @@ CREATE FUNCTION millrace_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
 $$;
 
 -- Milliseconds since 1970, exact to the millisecond, whatever DateStyle and TimeZone say.
-CREATE FUNCTION millrace_ms(moment timestamptz) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
-  SELECT floor(extract(epoch FROM moment) * 1000)::double precision
+CREATE FUNCTION millrace_ms(moment timestamptz) RETURNS double precision LANGUAGE sql STABLE AS $$
+  SELECT round(date_part('epoch', date_trunc('milliseconds', moment)) * 1000)
 $$;
 
 -- A UUIDv7 is a number of 122 bits with version and variant between: 60 high bits (48 of milliseconds, 12 of
@@ -40,6 +40,11 @@ $$;
 
 CREATE FUNCTION millrace_id_noise() RETURNS bigint LANGUAGE sql VOLATILE AS $$
   SELECT floor(random() * 281474976710656)::bigint
+$$;
+
+-- The id `step` places after this one.
+CREATE FUNCTION millrace_id_after(id uuid, step bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+  SELECT millrace_id(millrace_id_high(id), millrace_id_low(id), step)
 $$;
 
 CREATE TABLE leases (

@@ -2,9 +2,10 @@
  * The journal in PostgreSQL. Appends go through lanes, all else is one statement each; the rules live in
  * migrations/0001_journal.sql.
  */
-import { type AppendEntries, type Bounds, EARLIEST, type Entry, type Journal } from "../../core/ports/journal.ts";
+import type { AppendEntries, Journal } from "../../core/ports/journal.ts";
 import { appendParameters, type BatchRow, pack, receipts } from "./batch.ts";
 import { type Appended, type Lane, openLane } from "./lane.ts";
+import { BOUNDS, boundsOfAll, type EntryRow, entryOf, NEWEST, pageOf, READ } from "./page.ts";
 import type { Pool, Statement } from "./pool.ts";
 
 export interface JournalOptions {
@@ -38,40 +39,6 @@ const APPEND_ONE: Statement = {
   text: "SELECT journal_append_one($1, $2, $3, $4, $5, $6, $7) AS made",
 };
 
-// The clock yields a row where there is no subject, too.
-const SUBJECT = `millrace_ms(c.now) AS now_ms, s.subject, s.last_id, s.closed_at IS NOT NULL AS shut,
-  journal_lost_through(s.number, s.lost_through, s.next_expiry, s.last_expiry, c.now) AS lost_through`;
-const NUMBER = "(SELECT s.number FROM journal_subjects s WHERE s.realm = $1 AND s.subject = $2)";
-const CLOCK = "(SELECT millrace_now() AS now) c";
-const ENTRY = `i.id, i.data, i.blob_key, i.blob_size::float8, i.blob_sha256,
-  millrace_ms(i.created_at) AS created_ms, millrace_ms(i.expires_at) AS expires_ms`;
-
-const BOUNDS: Statement = {
-  name: "journal_bounds",
-  text: `SELECT ${SUBJECT} FROM ${CLOCK} LEFT JOIN journal_subjects s ON s.realm = $1 AND s.subject = ANY ($2)`,
-};
-
-// One statement, so that entries and bounds come from one snapshot; a subject without entries still yields a row.
-const READ: Statement = {
-  name: "journal_read",
-  text: `SELECT ${SUBJECT}, e.*
-    FROM ${CLOCK}
-    LEFT JOIN journal_subjects s ON s.realm = $1 AND s.subject = $2
-    LEFT JOIN LATERAL (
-      SELECT ${ENTRY} FROM journal_entries i
-      WHERE i.subject_number = s.number AND i.id > $3 AND (i.expires_at IS NULL OR i.expires_at > c.now)
-      ORDER BY i.id LIMIT $4
-    ) e ON true
-    ORDER BY e.id`,
-};
-
-const NEWEST: Statement = {
-  name: "journal_newest",
-  text: `SELECT ${ENTRY} FROM journal_entries i
-    WHERE i.subject_number = ${NUMBER} AND (i.expires_at IS NULL OR i.expires_at > (SELECT millrace_now()))
-    ORDER BY i.id DESC LIMIT 1`,
-};
-
 const IDLE: Statement = {
   name: "journal_idle",
   text: `SELECT s.subject FROM journal_subjects s
@@ -90,27 +57,9 @@ const REFERENCED: Statement = {
 
 const HOLDS: Statement = {
   name: "journal_holds",
-  text: `SELECT 1 FROM journal_entries e WHERE e.subject_number = ${NUMBER} AND e.id = $3`,
+  text: `SELECT 1 FROM journal_entries e 
+    WHERE e.subject_number = (SELECT s.number FROM journal_subjects s WHERE s.realm = $1 AND s.subject = $2) AND e.id = $3`,
 };
-
-interface BoundsRow {
-  now_ms: number;
-  /** Null, as all that follows, of a subject that is missing. */
-  subject: string | null;
-  last_id: string;
-  shut: boolean;
-  lost_through: string;
-}
-
-interface EntryRow {
-  id: string;
-  data: string;
-  blob_key: string | null;
-  blob_size: number;
-  blob_sha256: string;
-  created_ms: number;
-  expires_ms: number | null;
-}
 
 /** The journal over two pools. */
 export function postgresJournal({ pool, appends, lanes }: JournalOptions): PostgresJournal {
@@ -136,19 +85,14 @@ export function postgresJournal({ pool, appends, lanes }: JournalOptions): Postg
   const journal: Journal = {
     append: (command) => open[laneOf(command, lanes)]!.append(command),
     async read(realm, subject, after, limit) {
-      const rows = await pool.query<BoundsRow & EntryRow>(READ, [realm, subject, after, limit]);
-      const entries = rows[0]!.id === null ? [] : rows.map(entryOf);
-      return { entries, bounds: boundsOf(rows[0]!) };
+      return pageOf(await pool.query(READ, [realm, subject, after, limit]));
     },
     async newest(realm, subject) {
       const [row] = await pool.query<EntryRow>(NEWEST, [realm, subject]);
       return row ? entryOf(row) : null;
     },
     async bounds(realm, subjects) {
-      const rows = await pool.query<BoundsRow>(BOUNDS, [realm, subjects]);
-      const found = new Map(rows.map((row) => [row.subject, row]));
-      const missing = { ...rows[0]!, subject: null };
-      return subjects.map((subject) => boundsOf(found.get(subject) ?? missing));
+      return boundsOfAll(await pool.query(BOUNDS, [realm, subjects]), subjects);
     },
     async expire(limit) {
       const [row] = await pool.query<{ went: number }>(EXPIRE, [limit]);
@@ -190,20 +134,4 @@ function laneOf({ realm, subject }: AppendEntries, lanes: number): number {
   let hash = 0x811c9dc5;
   for (const unit of `${realm}/${subject}`) hash = Math.imul(hash ^ unit.charCodeAt(0), 0x01000193);
   return (hash >>> 0) % lanes;
-}
-
-function boundsOf(row: BoundsRow): Bounds {
-  const now = new Date(row.now_ms);
-  if (row.subject === null) return { state: "missing", lastId: EARLIEST, lostThrough: EARLIEST, now };
-  return { state: row.shut ? "closed" : "open", lastId: row.last_id, lostThrough: row.lost_through, now };
-}
-
-function entryOf(row: EntryRow): Entry {
-  return {
-    id: row.id,
-    data: row.data,
-    blob: row.blob_key === null ? null : { key: row.blob_key, size: row.blob_size, sha256: row.blob_sha256 },
-    createdAt: new Date(row.created_ms),
-    expiresAt: row.expires_ms === null ? null : new Date(row.expires_ms),
-  };
 }

@@ -22,6 +22,8 @@ export interface PoolOptions {
 export interface Statement {
   readonly name: string;
   readonly text: string;
+  /** Rows are objects unless this says that they are arrays. */
+  readonly rowMode?: "array";
 }
 
 export interface Pool {

@@ -187,7 +187,7 @@ function failures(operation: Operation): JsonObject {
       {
         description: codes.map((code) => `\`${code}\`: ${faultWords[code]}`).join(" "),
         content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
-        ...(status === 429 ? { headers: { "Retry-After": { schema: { type: "integer" } } } } : {}),
+        ...(status === 429 || status === 503 ? { headers: { "Retry-After": { schema: { type: "integer" } } } } : {}),
       },
     ]),
   );

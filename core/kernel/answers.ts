@@ -101,6 +101,7 @@ export function createAnswers({ wire, clock, heartbeatMs, lastsMs }: AnswersOpti
       const leaving = [...all];
       const began = clock.elapsed();
       for (const [index, answer] of leaving.entries()) {
+        if (!all.has(answer)) continue;
         const due = began + (overMs * index) / leaving.length;
         if (due > clock.elapsed()) await clock.sleep(due - clock.elapsed());
         sendAway(answer);

@@ -1,6 +1,6 @@
 /**
- * What every journal promises: the order of ids, what a read returns, and what concurrent writers and readers see.
- * Idempotency keys and the life of subjects have their own files and run in the same suite.
+ * What every journal promises: the order of ids, and what a read returns. Races, idempotency keys, bounds, expiry and the life of subjects have
+ * their own files and run in the same suite.
  */
 import * as assert from "uvu/assert";
 import { EARLIEST } from "../../core/ports/journal.ts";
@@ -8,7 +8,6 @@ import { pattern } from "../../core/ports/uuid7.ts";
 import { type Keeps, promises } from "../support/promises.ts";
 import {
   appended,
-  appending,
   blob,
   boundsIn,
   entry,
@@ -19,12 +18,14 @@ import {
 import { keepsBounds } from "./journal_bounds.ts";
 import { keepsExpiry } from "./journal_expiry.ts";
 import { keepsKeys } from "./journal_keys.ts";
+import { keepsRaces } from "./journal_races.ts";
 import { keepsSubjects } from "./journal_subjects.ts";
 
 /** Runs the journal's contract over the database that `open` opens. */
 export function journalContract(name: string, open: OpenStore): void {
   promises(`journal, ${name}`, open, (keeps) => {
     keepsOrder(keeps);
+    keepsRaces(keeps);
     keepsPages(keeps);
     keepsBounds(keeps);
     keepsKeys(keeps);
@@ -68,34 +69,6 @@ function keepsOrder(keeps: Keeps<StoreHarness>): void {
     const life = receipts[0]!.expiresAt!.getTime() - receipts[0]!.createdAt.getTime();
     assert.ok(Math.abs(life - 60_000) <= 1, `the entry lives for ${life} ms`);
     assert.is(receipts[1]!.expiresAt, null);
-  });
-
-  keeps("append() from many at once gives each its own ids, and a polling reader misses none", async (h) => {
-    let writing = true;
-    const reading = poll(h, () => writing);
-    const writes = Array.from({ length: 200 }, (_, index) => {
-      const database = index % 2 ? h.other : h.database;
-      return database.journal.append(appending(h, "s", { entries: [entry(`${index}`), entry(`${index}`)] }));
-    });
-    const outcomes = await Promise.all(writes).finally(() => {
-      writing = false;
-    });
-    const read = await reading;
-
-    const written = outcomes.flatMap((outcome) => ("entries" in outcome ? outcome.entries.map(({ id }) => id) : []));
-    assert.is(new Set(written).size, 400);
-    assertAscending(read);
-    assert.equal(read, [...written].sort());
-  });
-
-  keeps("append() resolves only once another process reads its entries", async (h) => {
-    await Promise.all(
-      Array.from({ length: 20 }, async () => {
-        const [receipt] = await appended(h, "s");
-        const page = await h.other.journal.read(h.realm, "s", EARLIEST, 100);
-        assert.ok(page.entries.some(({ id }) => id === receipt!.id));
-      }),
-    );
   });
 }
 
@@ -160,22 +133,6 @@ function keepsPages(keeps: Keeps<StoreHarness>): void {
       [given, null, null],
     );
   });
-}
-
-/** Follows "s" as a reader does, in small pages, until nothing is written any more and nothing is left; returns the ids it saw. */
-async function poll(h: StoreHarness, writing: () => boolean): Promise<string[]> {
-  const limit = 7;
-  const seen: string[] = [];
-  for (;;) {
-    const last = !writing();
-    const cursor = seen.at(-1) ?? EARLIEST;
-    const { entries, bounds } = await h.other.journal.read(h.realm, "s", cursor, limit);
-    seen.push(...entries.map(({ id }) => id));
-    assert.ok(seen.length <= 400, "the reader sees entries twice");
-    // Bounds of another snapshot than the entries would claim an id that the page does not have.
-    if (entries.length < limit) assert.is(bounds.lastId, seen.at(-1) ?? EARLIEST);
-    if (last && entries.length === 0) return seen;
-  }
 }
 
 function assertAscending(ids: readonly string[]): void {
