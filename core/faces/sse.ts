@@ -35,11 +35,11 @@ export function sseRoutes(
         // Before anything is looked up: an EventSource never comes back from a 503, but from a stream that ends it does.
         if (!followers.isOpen())
           return exchange.host.stream(followers.turnAway, { status: 200, headers: new Headers(SSE_HEADERS) });
-        const { value, principal, headers } = await corridor(operation, httpCall(operation, exchange, settings));
+        const { value, principals, headers } = await corridor(operation, httpCall(operation, exchange, settings));
         const init = { status: 200, headers: new Headers({ ...headers, ...SSE_HEADERS }) };
         if (exchange.request.method === "HEAD") return new Response(null, init);
         return exchange.host.stream((sink) => {
-          const credentials = principal?.holds ?? [];
+          const credentials = principals.flatMap(({ holds }) => holds);
           followers.follow(operation.name, value as Feed, { sink, credentials });
         }, init);
       },

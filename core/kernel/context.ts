@@ -44,6 +44,8 @@ export interface House extends Ports {
 export interface Context extends House {
   /** Who is calling; null: nobody in particular. */
   principal: Principal | null;
+  /** All that the caller is, when several credentials came; the first is `principal`. */
+  principals: readonly Principal[];
   requestId: string;
   /** Scheme and host the caller used, without a trailing slash. */
   origin: string;

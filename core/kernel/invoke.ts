@@ -33,7 +33,7 @@ export interface Answer {
   value: unknown;
   status: number;
   headers: Record<string, string>;
-  principal: Principal | null;
+  principals: readonly Principal[];
 }
 
 export type Corridor = (operation: Operation, call: Call) => Promise<Answer>;
@@ -54,18 +54,20 @@ export function createCorridor(house: House): Corridor {
     call: Call,
     seen: { principal: Principal | null; headers: Record<string, string> },
   ): Promise<Answer> {
-    const principal = await identify(house, operation, call);
+    const principals = await identify(house, operation, call);
+    const principal = principals[0] ?? null;
     seen.principal = principal;
     if (operation.limit !== "unlimited") {
       seen.headers = house.limiter.take(operation.limit, principal?.id ?? addressKey(call.address));
     }
-    permit(operation, call, principal);
+    permit(operation, call, principals);
     const input = parseInput(operation.input, await call.read(), actionOf(operation));
     let status: number = operation.kind === "call" ? (operation.status ?? 200) : 200;
     const headers = { ...seen.headers };
     const context = Object.assign(Object.create(shared) as Context, {
       call,
       principal,
+      principals,
       requestId: call.requestId,
       origin: call.origin,
       reply(extra: Parameters<Context["reply"]>[0]) {
@@ -74,7 +76,7 @@ export function createCorridor(house: House): Corridor {
       },
     });
     const value = await operation.handle(context, input as never);
-    return { value, status, headers, principal };
+    return { value, status, headers, principals };
   }
 
   return async (operation, call) => {
@@ -124,9 +126,9 @@ export function asFault(error: unknown, house: Pick<House, "log">, requestId: st
   return new Fault("internal", `Something went wrong on our side; it is in the log as ${requestId}`);
 }
 
-async function identify(house: House, operation: Declared, call: Call): Promise<Principal | null> {
+async function identify(house: House, operation: Declared, call: Call): Promise<readonly Principal[]> {
   const { needs } = operation;
-  if (needs === "nobody") return null;
+  if (needs === "nobody") return [];
   // Before anything is counted or read: a closed route is closed.
   if (needs === "internal" && house.settings.internalToken === null) {
     throw new Fault("not_configured", "INTERNAL_TOKEN is not configured on this server, so this route is closed");
@@ -136,7 +138,7 @@ async function identify(house: House, operation: Declared, call: Call): Promise<
   try {
     if (needs !== "internal") return await identifyHolder(house, needs, call);
     await requireInternal(house.settings.internalToken!, call.bearer());
-    return null;
+    return [];
   } catch (error) {
     if (error instanceof Fault && error.code === "unauthorized") {
       Object.assign(error.headers, house.limiter.take("refused", address));
@@ -145,7 +147,11 @@ async function identify(house: House, operation: Declared, call: Call): Promise<
   }
 }
 
-async function identifyHolder(house: House, needs: CredentialNeed, call: Call): Promise<Principal | null> {
+async function identifyHolder(
+  { credentials }: House,
+  needs: CredentialNeed,
+  call: Call,
+): Promise<readonly Principal[]> {
   const { header, argument, bearer, words } = credentialKinds[needs.credential];
   const token = call.secret(header, argument) ?? (bearer ? call.bearer() : null);
   const ticket = needs.ticket ? call.query(ticketKind.query) : null;
@@ -153,10 +159,14 @@ async function identifyHolder(house: House, needs: CredentialNeed, call: Call): 
     throw new Fault("invalid_input", `The ${words} and a ticket are given; send one of them`, {
       details: { field: ticketKind.query },
     });
-  if (ticket !== null) return house.credentials.identify("ticket", ticket);
-  if (token !== null) return house.credentials.identify(needs.credential, token);
-  if (needs.optional) return null;
-  throw missingCredential(needs.credential);
+  const secret = ticket ?? token;
+  if (secret === null) {
+    if (needs.optional) return [];
+    throw missingCredential(needs.credential);
+  }
+  const kind = ticket === null ? needs.credential : "ticket";
+  if (needs.several === undefined) return [await credentials.identify(kind, secret)];
+  return Promise.all(secret.split(",").map((one) => credentials.identify(kind, one.trim())));
 }
 
 /** The words for "no read token" when a handler finds that one is needed after all. */
@@ -178,11 +188,15 @@ async function digest(text: string): Promise<string> {
 }
 
 /** A valid credential of another subject sees the same 404 as a missing one. */
-function permit(operation: Declared, call: Call, principal: Principal | null): void {
+function permit(operation: Declared, call: Call, principals: readonly Principal[]): void {
   const { needs } = operation;
-  if (typeof needs === "string" || principal === null) return;
+  if (typeof needs === "string" || principals.length === 0) return;
   const subject = parseField(operation.input, needs.of, call.early[needs.of], actionOf(operation));
-  if (subject !== principal.subject) throw notFound(needs.of.replace(/_id$/, ""), subject as string);
+  const further = needs.several === undefined ? [] : (call.query(needs.several)?.split(",") ?? []);
+  for (const principal of principals) {
+    if (principal.subject === subject || further.includes(principal.subject)) continue;
+    throw notFound(needs.of.replace(/_id$/, ""), subject as string);
+  }
 }
 
 /** The one wording for what is missing, deleted or somebody else's. */

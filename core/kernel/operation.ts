@@ -27,6 +27,8 @@ export interface CredentialNeed {
   optional?: true;
   /** A ticket in the query may stand in for the credential: for callers that can send no header. */
   ticket?: true;
+  /** The query field that names further subjects: then several credentials may come, with commas between, each for one of the subjects. */
+  several?: string;
 }
 
 /** A run-through for the reference and the tests. `$NAME` strings stand for values of earlier steps, for example `$CHANNEL_ID`. */

@@ -124,6 +124,45 @@ test("a private channel among them needs its token", () =>
     assert.is(status, 401);
   }));
 
+test("private channels share a stream with a token for each, and it ends with any of them", () =>
+  scene(async ({ client, a, events }) => {
+    const secrets = [
+      await client.createChannel({ visibility: "private" }),
+      await client.createChannel({ visibility: "private" }),
+    ];
+    const [one, two] = secrets;
+    const tokens = secrets.map(({ read_token }) => read_token).join(", ");
+    const stream = await events(`/v1/private/${one!.id}?channels=${two!.id},${a.id}`, { "X-Read-Token": tokens });
+    for (const [index, channel] of [one!, two!, a].entries()) await client.publish(channel, index);
+    assert.equal(seen(await stream.until(3)), [`${one!.id} 0`, `${two!.id} 1`, `${a.id} 2`]);
+    const grant = `/v1/channels/${two!.id}/read-grants/${two!.read_grant_id}/revoke`;
+    await client.send("POST", grant, { headers: { "X-Publish-Token": two!.publish_token } });
+    await stream.ended(1_000);
+  }));
+
+test("a token of a channel that is not among them is refused as for a missing channel", () =>
+  scene(async ({ client, a, b }) => {
+    const secret = await client.createChannel({ visibility: "private" });
+    const headers = { "X-Read-Token": secret.read_token! };
+    const { status } = await client.send("GET", `/v1/public/${a.id}?channels=${b.id}`, { headers });
+    assert.is(status, 404);
+  }));
+
+test("tickets go together too", () =>
+  scene(async ({ client, a, events }) => {
+    const one = await client.createChannel({ visibility: "private" });
+    const two = await client.createChannel({ visibility: "private" });
+    const tickets = [];
+    for (const { id, read_token } of [one, two]) {
+      const headers = { "X-Read-Token": read_token! };
+      tickets.push((await client.send("POST", `/v1/channels/${id}/tickets`, { headers })).body.ticket);
+    }
+    const stream = await events(`/v1/private/${one.id}?channels=${two.id},${a.id}&ticket=${tickets.join(",")}`);
+    await client.publish(two, "x");
+    assert.equal(seen(await stream.until(1)), [`${two.id} x`]);
+    stream.close();
+  }));
+
 test("latest=1 begins with the newest message, then comes what is published", () =>
   scene(async ({ client, a, events }) => {
     for (const text of ["1", "2", "3"]) await client.publish(a, text);

@@ -58,6 +58,16 @@ export function keepsKeys(keeps: Keeps<StoreHarness>): void {
     assert.is(stored.length, 1);
   });
 
+  keeps("append() with one key from two processes at once appends once, time after time", async (h) => {
+    await appended(h, "s");
+    for (let round = 0; round < 50; round += 1) {
+      const append = appending(h, "s", { key: `${round}`, fingerprint: "f", ifOpen: round % 2 === 0 });
+      const outcomes = await Promise.all([h.database, h.other].map(({ journal }) => journal.append(append)));
+      assert.equal(outcomes.map(({ status }) => status).sort(), ["appended", "replayed"]);
+    }
+    assert.is((await history(h, "s")).length, 51);
+  });
+
   keeps("append() with one key and many fingerprints at once appends once, all others are mismatches", async (h) => {
     const outcomes = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>

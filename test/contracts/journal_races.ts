@@ -37,10 +37,12 @@ export async function race(h: Pick<StoreHarness, "realm" | "database">, writers:
   await h.database.commit([{ op: "journal.open", realm: h.realm, subject: "s" }]);
   let writing = true;
   const reading = follow(h, () => writing);
-  const outcomes = await Promise.all(writers.map((database) => write({ ...h, database }))).finally(() => {
+  const wrote = Promise.all(writers.map((database) => write({ ...h, database }))).finally(() => {
     writing = false;
   });
-  const written = outcomes.flat().sort((left, right) => (left.entries[0]!.id < right.entries[0]!.id ? -1 : 1));
+  // Nobody may go on once the harness is closed, so all are waited for though one fails.
+  await Promise.allSettled([wrote, reading]);
+  const written = (await wrote).flat().sort((left, right) => (left.entries[0]!.id < right.entries[0]!.id ? -1 : 1));
   const ids = written.flatMap(({ entries }) => entries.map(({ id }) => id));
   assert.is(new Set(ids).size, ids.length, "two entries have one id");
   assert.equal(await reading, ids);

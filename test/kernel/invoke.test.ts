@@ -137,8 +137,8 @@ test("a bearer carries a read token and no publish token", async () => {
 
 test("an optional credential may be left out, and is refused when it is wrong", async () => {
   const { corridor, reads, request, token } = open();
-  assert.is((await corridor(operation(reader), request())).principal, null);
-  assert.is((await corridor(operation(reader), request({ token: await token("read") }))).principal?.subject, MINE);
+  assert.equal((await corridor(operation(reader), request())).principals, []);
+  assert.is((await corridor(operation(reader), request({ token: await token("read") }))).principals[0]?.subject, MINE);
   assert.is(reads.count, 2);
   await refusal(corridor(operation(reader), request({ token: "rdg_x" })), "unauthorized");
   await refusal(corridor(operation(reader), request({ bearer: await token("publish") })), "unauthorized");
@@ -149,11 +149,11 @@ test("an optional credential may be left out, and is refused when it is wrong", 
 test("a ticket stands in for the token where the operation takes one, and nowhere else", async () => {
   const { corridor, reads, request, ticket } = open();
   const given = { ticket: await ticket() };
-  const { principal } = await corridor(operation(viewer), request(given));
+  const [principal] = (await corridor(operation(viewer), request(given))).principals;
   assert.equal([principal?.kind, principal?.subject, principal?.holds.length], ["read", MINE, 2]);
   const { optional: _, ...strict } = viewer as Exclude<Needs, string>;
   await corridor(operation(strict), request(given));
-  assert.is((await corridor(operation(reader), request(given))).principal, null);
+  assert.equal((await corridor(operation(reader), request(given))).principals, []);
   await refusal(corridor(operation(owner), request(given)), "unauthorized");
   assert.is(reads.count, 3);
 });
@@ -355,7 +355,7 @@ test("every operation writes one line, with what an operator needs and without s
   const answer = corridor(working, request({ token: secret }));
   await arrival;
   await house.clock.advance(12);
-  const { principal } = await answer;
+  const [principal] = (await answer).principals;
   await refusal(corridor(working, request({ token: secret, body: { note: 7 } })), "invalid_input");
   const wrong = `${secret.slice(0, -1)}${secret.endsWith("a") ? "b" : "a"}`;
   await refusal(corridor(working, request({ token: wrong })), "unauthorized");

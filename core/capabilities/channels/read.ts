@@ -45,9 +45,9 @@ const eventSchema = v.object({
 export const follow = feed({
   summary: "Follow a channel as Server-Sent Events.",
   details:
-    "Sends what is published from now on; with Last-Event-ID (or after) everything unexpired after that message first; with from=earliest everything held. Each event has the message's id, the name `message` and the message as JSON. An event `gap` tells that messages after your cursor have expired, `reset` that it is not of this channel. A comment comes every 15 s. The stream ends when the channel is deleted or the grant ends. A browser's EventSource, which can send no header, reads a private channel with a ticket in the query.",
+    "Sends what is published from now on; with Last-Event-ID (or after) everything unexpired after that message first; with from=earliest everything held. Each event has the message's id, the name `message` and the message as JSON. An event `gap` tells that messages after your cursor have expired, `reset` that it is not of this channel. A comment comes every 15 s. The stream ends when the channel is deleted or the grant ends. A browser's EventSource, which can send no header, reads a private channel with a ticket in the query. Streams last about 10 minutes and end with a retry. With channels, several channels come on one stream; tokens (or tickets) for the private ones among them go together, with commas between.",
   http: ["GET /channel/v1/:visibility{public|private}/:channel_id", "GET /v1/:visibility{public|private}/:channel_id"],
-  needs: { ...readable, ticket: true },
+  needs: { ...readable, ticket: true, several: "channels" },
   limit: "other",
   input: v.strictObject({
     visibility,

@@ -8,5 +8,6 @@ export async function readableChannel(context: Context, id: string, expected?: s
   // Many readers who come at once are one look at the record.
   const channel = await context.once(`channels/channel/${id}`, () => loadChannel(context, id));
   if (expected !== undefined && channel.visibility !== expected) throw notFound("channel", id);
-  if (channel.visibility === "private" && context.principal?.subject !== id) throw missingCredential("read");
+  const holds = context.principals.some(({ subject }) => subject === id);
+  if (channel.visibility === "private" && !holds) throw missingCredential("read");
 }

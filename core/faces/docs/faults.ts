@@ -19,7 +19,8 @@ export const faultWords: Readonly<Record<FaultCode, string>> = {
   rate_limited: "Too many requests; wait as many seconds as Retry-After says.",
   internal: "Something went wrong on our side; request_id finds it in the log.",
   not_configured: "The operator has not switched this on.",
-  unavailable: "A store cannot be reached right now, or the server is busy or stopping; wait as many seconds as Retry-After says.",
+  unavailable:
+    "A store cannot be reached right now, or the server is busy or stopping; wait as many seconds as Retry-After says.",
   timeout: "It took too long and was given up; it may have taken effect.",
 };
 
