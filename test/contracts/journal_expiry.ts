@@ -2,9 +2,18 @@
  * What every journal promises of entries whose time is over.
  */
 import * as assert from "uvu/assert";
-import { EARLIEST } from "../../core/ports/journal.ts";
+import { type AppendEntries, EARLIEST } from "../../core/ports/journal.ts";
 import type { Keeps } from "../support/promises.ts";
-import { appended, blob, boundsIn, entry, history, type StoreHarness, untilNone } from "../support/store_harness.ts";
+import {
+  appended,
+  blob,
+  boundsIn,
+  committed,
+  entry,
+  history,
+  type StoreHarness,
+  untilNone,
+} from "../support/store_harness.ts";
 
 /** Registers the promises of expiry. */
 export function keepsExpiry(keeps: Keeps<StoreHarness>): void {
@@ -40,6 +49,35 @@ export function keepsExpiry(keeps: Keeps<StoreHarness>): void {
     }
     await untilNone(() => h.database.journal.expire(1_000));
     assert.is((await boundsIn(h, "s")).lostThrough, ids[2]);
+  });
+
+  keeps(
+    "lostThrough finds the one entry that expired early, whichever way it came, among thousands that did late",
+    async (h) => {
+      const late = { entries: Array.from({ length: 1_500 }, () => entry("1", { ttlMs: 120_000 })) };
+      const early = entry("2", { ttlMs: 60_000 });
+      const ways: Record<string, AppendEntries["entries"][]> = {
+        alone: [late.entries, [early]],
+        "with others": [late.entries, [early, entry("3")]],
+        "in one append": [[...late.entries, early]],
+      };
+      const lost = new Map<string, string>();
+      for (const [subject, appends] of Object.entries(ways)) {
+        await committed(h, { op: "journal.open", realm: h.realm, subject });
+        for (const entries of appends) await appended(h, subject, { entries, ifOpen: true });
+        lost.set(subject, (await history(h, subject)).find(({ data }) => data === early.data)!.id);
+      }
+      await h.advance(130_000);
+      for (const [subject, id] of lost) assert.is((await boundsIn(h, subject)).lostThrough, id, subject);
+    },
+  );
+
+  keeps("lostThrough is the highest id that has expired, though the clock went back before it was made", async (h) => {
+    await appended(h, "s", { entries: Array.from({ length: 1_500 }, () => entry("1", { ttlMs: 60_000 })) });
+    await h.advance(-30_000);
+    const [last] = await appended(h, "s", { entries: [entry("2", { ttlMs: 60_000 })] });
+    await h.advance(100_000);
+    assert.is((await boundsIn(h, "s")).lostThrough, last!.id);
   });
 
   keeps("expire() drops at most `limit` entries and says how many", async (h) => {

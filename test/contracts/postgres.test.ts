@@ -19,7 +19,6 @@ import { busContract } from "./bus.ts";
 import { databaseContract } from "./database.ts";
 import { documentsContract } from "./documents.ts";
 import { journalContract } from "./journal.ts";
-import { race } from "./journal_races.ts";
 
 const url = process.env.TEST_DATABASE_URL;
 const schema = `t_${crypto.randomUUID().replaceAll("-", "")}`;
@@ -99,19 +98,6 @@ function keepsOwnPromises(): void {
         last = id;
       }
       assert.is(last, "f0000000-1000-7000-8000-000000000002");
-    });
-
-    keeps("ids ascend in the order of commits, though the processes' clocks are hours apart", async (h) => {
-      const clocks = [0, 0, 3_600_000, 3_600_000, -7_200_000, -7_200_000];
-      const processes = await Promise.all(clocks.map((offset) => open(url!, offset)));
-      try {
-        await race(
-          h,
-          processes.map(({ database }) => database),
-        );
-      } finally {
-        await Promise.all(processes.map(close));
-      }
     });
 
     keeps("one bad append of a batch fails alone", async (h) => {

@@ -1,0 +1,26 @@
+/** Figures as verdicts. */
+import type { Verdict } from "../scenario.ts";
+
+const figureOf = (count: number) => count.toLocaleString("en-US");
+
+/** None of `of` may be so; and of nothing nothing has been shown. */
+export function none(name: string, bad: number, of: number): Verdict {
+  return { name, figure: `${figureOf(bad)} of ${figureOf(of)}`, ok: bad === 0 && of > 0 };
+}
+
+/** All of `of` must be so; and of nothing nothing has been shown. */
+export function all(name: string, good: number, of: number): Verdict {
+  return { name, figure: `${figureOf(good)} of ${figureOf(of)}`, ok: good === of && of > 0 };
+}
+
+/** At least so many, since the run would show nothing with fewer. */
+export function atLeast(name: string, least: number, count: number): Verdict {
+  return { name, figure: `${figureOf(count)}, at least ${figureOf(least)} wanted`, ok: count >= least };
+}
+
+/** At most so long, in milliseconds; null: it never came. */
+export function within(name: string, mostMs: number, ms: number | null): Verdict {
+  const figure =
+    ms === null ? `never, within ${mostMs / 1_000} s wanted` : `${(ms / 1_000).toFixed(2)} s of ${mostMs / 1_000} s`;
+  return { name, figure, ok: ms !== null && ms <= mostMs };
+}
