@@ -1,5 +1,5 @@
 DROP FUNCTION commit_unit(
-  jsonb, jsonb, integer[],
+  jsonb, jsonb,
   text[], text[], integer[], bigint[], bigint[], integer[], boolean[], text[], text[],
   integer[], integer[], text[], bigint[], text[], bigint[], text[]
 );
