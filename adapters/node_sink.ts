@@ -57,7 +57,7 @@ export function socketSink(outgoing: ServerResponse, chunkOf: Chunker): Sink {
     return socket !== null && outgoing.writableLength === socket.writableLength ? socket : null;
   }
 
-  outgoing.once("close", finish);
+  outgoing.on("close", finish);
   // Destroyed before this: "close" has been, and does not come again.
   if (outgoing.destroyed || outgoing.req.socket.destroyed) finish();
 

@@ -21,6 +21,7 @@ const FIRST: readonly string[] = ["test/scripts/test_runner", "test/contracts/mi
 /** Milliseconds for one process, by the start of its name; 120 s for the rest. uvu has no bound of its own. */
 const BOUNDS: readonly (readonly [start: string, ms: number])[] = [
   ["test/faults/", 300_000],
+  ["test/bench/", 300_000],
   ["test/runtimes/", 300_000],
 ];
 

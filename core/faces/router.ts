@@ -165,6 +165,7 @@ function urlOf(request: Request): URL {
 }
 
 function decode(text: string): string {
+  if (!text.includes("%")) return text;
   try {
     return decodeURIComponent(text);
   } catch {

@@ -36,10 +36,11 @@ interface List {
 /** The lists of objects among the fields, none of them too long. */
 function listsIn(schema: InputSchema, raw: object, action: string): List[] {
   const lists: List[] = [];
-  for (const field of Object.keys(schema.entries)) {
+  for (const field in raw) {
     const items = (raw as Record<string, unknown>)[field];
-    const list = Array.isArray(items) ? listIn(schema.entries[field]!) : null;
-    if (!Array.isArray(items) || list === null) continue;
+    if (!Array.isArray(items) || !Object.hasOwn(schema.entries, field)) continue;
+    const list = listIn(schema.entries[field]!);
+    if (list === null) continue;
     const { item, most } = list;
     if (items.length > most)
       throw refusal(action, `${field} has ${items.length} items, the most is ${most}`, { field, limit: most });

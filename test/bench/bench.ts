@@ -116,8 +116,11 @@ export async function openBench(options: BenchOptions, say: (words: string) => v
       }
     },
     async load(server, load) {
-      const before = processorSeconds(server.pid);
-      const found = await runLoad(programs.load, directory, loadOf(server, load));
+      let before = 0;
+      const began = () => {
+        before = processorSeconds(server.pid);
+      };
+      const found = await runLoad(programs.load, directory, { ...loadOf(server, load), began });
       ledger.add(server.name, found);
       return { ...found, processor: processorSeconds(server.pid) - before };
     },

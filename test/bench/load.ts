@@ -61,24 +61,29 @@ export function textOf(size: number): string {
   return STAMP + "x".repeat(size - STAMP.length);
 }
 
-/** Runs the load to its end. */
-export async function runLoad(program: string, directory: string, load: Load): Promise<Found> {
-  const child = await start(program, directory, load);
-  const found = JSON.parse(await child.ended()) as Found;
-  return found;
+/** Runs the load to its end; `began` is called when all readers have come. */
+export async function runLoad(program: string, directory: string, load: Load & { began?: () => void }): Promise<Found> {
+  const { began, ...what } = load;
+  const child = await start(program, directory, what, [], /begin/);
+  began?.();
+  return lastLine(await child.ended()) as Found;
+}
+
+function lastLine(output: string): unknown {
+  return JSON.parse(output.trim().split("\n").at(-1)!);
 }
 
 /** Opens the readers and keeps them open until the child is released. */
 export async function holdReaders(program: string, directory: string, load: Load): Promise<Child> {
   const child = await start(program, directory, load, ["--hold", "1"], /"open"/);
-  const { open } = JSON.parse(child.output()) as { open: number };
+  const { open } = lastLine(child.output()) as { open: number };
   const wanted = load.targets.length * (load.readers ?? 0);
   if (open === wanted) return child;
   await child.stop();
   throw new Error(`only ${open} of ${wanted} streams could be opened`);
 }
 
-async function start(program: string, directory: string, load: Load, more: string[] = [], ready?: RegExp) {
+async function start(program: string, directory: string, load: Load, more: string[], ready: RegExp) {
   const files = { targets: join(directory, "targets"), body: join(directory, "body") };
   await writeFile(
     files.targets,
@@ -89,5 +94,5 @@ async function start(program: string, directory: string, load: Load, more: strin
   const options = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, `${value}`]);
   const verb = load.readers ? "readers" : "publish";
   const args = [verb, "--targets", files.targets, "--body", files.body, ...options, ...more];
-  return startChild({ command: program, args, ...(ready === undefined ? {} : { ready }) });
+  return startChild({ command: program, args, ready });
 }

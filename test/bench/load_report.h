@@ -126,6 +126,8 @@ int main(int count, char **words) {
   if (want.expect) replay(started);
   else open_all();
   double opening = seconds_since(started);
+  puts("begin"); /* for those who watch the server: the readers have come */
+  fflush(stdout);
   if (want.hold) hold();
   else if (!want.expect && !dropped) within = drive();
   report(within, opening);

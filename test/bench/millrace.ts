@@ -1,8 +1,10 @@
 /** The server under test, started as its users start it, from the tree and on the runtime that were asked for. */
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import { startChild } from "./children.ts";
 import { type Target, textOf } from "./load.ts";
-import { NODE, type Server } from "./servers.ts";
+import type { Server } from "./servers.ts";
 
 export type Runtime = "node" | "bun" | "deno";
 
@@ -26,7 +28,7 @@ const TOGETHER = 32;
 /** Starts the server on a database; it migrates it. */
 export async function startMillrace(options: MillraceOptions): Promise<Millrace> {
   const { tree, databaseUrl, dataDir } = options;
-  const [command, ...args] = commandOf(options);
+  const [command, ...args] = await commandOf(options);
   const env = {
     PORT: "0",
     HOST: "127.0.0.1",
@@ -52,12 +54,16 @@ export async function startMillrace(options: MillraceOptions): Promise<Millrace>
   };
 }
 
-function commandOf({ tree, runtime, profileDir }: MillraceOptions): string[] {
+/** On Node the words of `npm start`, so that flags which users get are measured too. */
+async function commandOf({ tree, runtime, profileDir }: MillraceOptions): Promise<string[]> {
   const program = (name: string) => join(tree, "node_modules/.bin", name);
   if (runtime === "bun") return [program("bun"), "adapters/bun.ts"];
   if (runtime === "deno") return [program("deno"), "run", "-A", "adapters/deno.ts"];
+  const manifest = JSON.parse(await readFile(join(tree, "package.json"), "utf8")) as { scripts: { start: string } };
+  const [, words] = /^exec node (.+)$/.exec(manifest.scripts.start) ?? [];
+  if (words === undefined) throw new Error(`npm start is "${manifest.scripts.start}"; it should be exec node …`);
   const profile = profileDir === null ? [] : ["--cpu-prof", "--cpu-prof-dir", profileDir];
-  return [NODE[0], ...profile, "--import", "./scripts/typescript.mjs", "adapters/node.ts"];
+  return [process.execPath, ...profile, ...words.split(" ")];
 }
 
 async function createChannels(url: string, count: number): Promise<Target[]> {

@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { type CreatedChannel, createClient } from "../support/client.ts";
 import { eventually } from "../support/eventually.ts";
 import { type CrashPoint, carry, type FaultPlan } from "./entries/plan.ts";
+import { atLeast } from "./load/figures.ts";
 import { readHeld, type Sent, send } from "./measure/messages.ts";
 import { count, type ObjectFolder, objectFolder, references } from "./measure/stored.ts";
-import { atLeast, none } from "./measure/verdicts.ts";
+import { none } from "./measure/verdicts.ts";
 import type { Cluster, Rig, Scenario, Server, Verdict } from "./scenario.ts";
 
 const ENTRY = "test/faults/entries/server.ts";
@@ -102,8 +103,8 @@ async function afterCrashes({ cluster, folder, steady, channel, sent }: House): 
     none("double publishes", held.length - new Set(sent.map(({ id }) => id)).size, sent.length),
     none("rows without their object", (await folder.broken(rows)).length, rows.length),
     none("objects of half a payload", partial.length, rows.length),
-    atLeast("orphans that the crashes left", 1, [...objects.keys()].filter((key) => !keys.has(key)).length),
-    atLeast("unfinished files that the crashes left", 1, (await folder.unfinished()).length),
+    atLeast("orphans that the crashes left", [...objects.keys()].filter((key) => !keys.has(key)).length, 1),
+    atLeast("unfinished files that the crashes left", (await folder.unfinished()).length, 1),
   ];
 }
 

@@ -8,10 +8,11 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type CreatedChannel, createClient } from "../support/client.ts";
 import { eventually } from "../support/eventually.ts";
+import { atLeast } from "./load/figures.ts";
 import { type Answer, ask, keepAlive } from "./load/http.ts";
 import { readHeld } from "./measure/messages.ts";
 import { mountSmallDisk, type SmallDisk } from "./measure/small_disk.ts";
-import { atLeast, none, within } from "./measure/verdicts.ts";
+import { none, within } from "./measure/verdicts.ts";
 import type { Cluster, Rig, Scenario, Server, Verdict } from "./scenario.ts";
 
 const PUBLISHERS = 8;
@@ -91,7 +92,7 @@ async function fillEmbedded(rig: Rig, disk: SmallDisk): Promise<Verdict[]> {
     butBytes: 15 * MIB,
   });
   const log = await readFile(join(disk.path, "postgres.log"), "utf8");
-  return [...verdicts, atLeast(`${name}: PostgreSQL gave up for want of room`, 1, log.split("PANIC:").length - 1)];
+  return [...verdicts, atLeast(`${name}: PostgreSQL gave up for want of room`, log.split("PANIC:").length - 1, 1)];
 }
 
 async function fillAndFree(rig: Rig, place: Place): Promise<Verdict[]> {
@@ -122,7 +123,7 @@ async function fillAndFree(rig: Rig, place: Place): Promise<Verdict[]> {
   const held = new Map(stored.map((message) => [message.id, message.payload]));
   const unclear = load.refused().filter(({ body }) => !/"message":"[^"]{20,}".*"retryable":true/.test(body));
   return [
-    atLeast(`${name}: refused while it was full`, 20, full),
+    atLeast(`${name}: refused while it was full`, full, 20),
     none(
       `${name}: answers other than 201, 503 and 507`,
       answers.filter((answer) => !isClear(answer)).length,

@@ -27,7 +27,7 @@ const QUICK = { base: 20, one: 60, crowd: 15, readers: 30 };
 /** What one part of the run came to. */
 interface Part {
   memory: number;
-  /** When each message came to each live reader, and how long after its acknowledgement. */
+  /** When each message came to each live reader, and how long after it was sent. */
   delays: { at: number; ms: number }[];
 }
 
@@ -43,6 +43,7 @@ export const scenario: Scenario = {
     const url = `${server.url}/v1/public/${channels[0]!.id}?from=earliest`;
     const live = Array.from({ length: LIVE }, () => openReader(rig, url));
     const size = rig.quick ? QUICK : FULL;
+    /** By id, when each was sent. */
     const acknowledged = new Map<string, number>();
 
     /** Publishes so many bytes at an even rate; what the server's memory came to, and the live readers' delays. */
@@ -55,8 +56,8 @@ export const scenario: Scenario = {
       await probe.stop();
       await rig.pause(500);
       const since = new Set(acknowledgedIds(probe.shots));
-      for (const { at, ms, status, body } of probe.shots)
-        if (status === 201) acknowledged.set((JSON.parse(body) as { id: string }).id, at + ms);
+      for (const { at, status, body } of probe.shots)
+        if (status === 201) acknowledged.set((JSON.parse(body) as { id: string }).id, at);
       const delays = live.flatMap(({ came }) =>
         [...came].flatMap(([id, at]) => (since.has(id) ? [{ at, ms: at - acknowledged.get(id)! }] : [])),
       );

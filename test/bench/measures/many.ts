@@ -1,7 +1,7 @@
 /** Many channels with a few readers each. */
 import { atLeast } from "../figures.ts";
 import { startWriter } from "../servers.ts";
-import { loaded, type Measure } from "./measure.ts";
+import { type Delivered, loaded, type Measure } from "./measure.ts";
 
 export const many: Measure = {
   name: "many",
@@ -14,9 +14,11 @@ export const many: Measure = {
     for (const server of servers) {
       const targets = await server.targets(bench.size(1_000));
       const load = { targets, body: server.body(128), publishers: 64, readers: 3 };
-      entrants.push(
-        loaded(bench, server, { load, figures: ({ delivered, seconds }) => ({ rate: delivered / seconds }) }),
-      );
+      const figures = ({ delivered, seconds, processor, published }: Delivered) => ({
+        rate: delivered / seconds,
+        processor: (processor * 1e6) / published,
+      });
+      entrants.push(loaded(bench, server, { load, figures }));
     }
     const [ours, writer] = await bench.takeTurns(entrants);
     return [
@@ -26,6 +28,13 @@ export const many: Measure = {
         key: "rate",
         ours: ours!,
         beside: [{ taken: writer!, goal: atLeast(0.3) }],
+      },
+      {
+        what: "the same: processor time of the server for a publish with its deliveries",
+        unit: "µs each",
+        key: "processor",
+        ours: ours!,
+        beside: [{ taken: writer! }],
       },
     ];
   },

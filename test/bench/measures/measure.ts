@@ -13,6 +13,9 @@ export interface Measure {
   take(bench: Bench): Promise<Case[]>;
 }
 
+/** What a run of the load generator found. */
+export type Delivered = Awaited<ReturnType<Bench["load"]>>;
+
 /** An entrant that is one run of the load generator. */
 export function loaded(
   bench: Bench,
@@ -20,7 +23,7 @@ export function loaded(
   how: {
     name?: string;
     load: Omit<Load, "port">;
-    figures(found: Awaited<ReturnType<Bench["load"]>>): Record<string, number>;
+    figures(found: Delivered): Record<string, number>;
   },
 ): Entrant {
   return {

@@ -4,7 +4,7 @@
  */
 import type { Random } from "../scenario.ts";
 import { createEventStream, type StreamEvent } from "./event_stream.ts";
-import { follow } from "./http.ts";
+import { follow, keepAlive } from "./http.ts";
 
 export interface StrictSource {
   /** What killed it; null while it lives. */
@@ -29,6 +29,8 @@ const RETRY_MS = 3_000;
 
 export function openStrictSource({ url, random, ...on }: StrictSourceOptions): StrictSource {
   const closing = new AbortController();
+  // As browsers do, it asks again on the connection of a stream that has ended in order, while that stands.
+  const agent = keepAlive();
   let retryMs = RETRY_MS;
   let lastEventId = "";
   let death: string | null = null;
@@ -45,6 +47,7 @@ export function openStrictSource({ url, random, ...on }: StrictSourceOptions): S
     });
     let type = "";
     const going = follow(url, {
+      agent,
       headers: lastEventId === "" ? {} : { "Last-Event-ID": lastEventId },
       onResponse(response) {
         type = response.headers["content-type"] ?? "";
@@ -77,5 +80,13 @@ export function openStrictSource({ url, random, ...on }: StrictSourceOptions): S
     }
   })();
 
-  return { death: () => death, isOpen: () => open, opened: () => opened, close: () => closing.abort() };
+  return {
+    death: () => death,
+    isOpen: () => open,
+    opened: () => opened,
+    close() {
+      closing.abort();
+      agent.destroy();
+    },
+  };
 }

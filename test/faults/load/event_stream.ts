@@ -33,7 +33,8 @@ export function createEventStream(options: EventStreamOptions): EventStream {
   function field(name: string, value: string): void {
     if (name === "data") data.push(value);
     else if (name === "event") event = value;
-    else if (name === "id" && !value.includes("\0")) id = value;
+    // A copy: a slice would keep alive all the text that came with it.
+    else if (name === "id" && !value.includes("\0")) id = Buffer.from(value).toString();
     else if (name === "retry" && /^\d+$/.test(value)) options.onRetry?.(Number(value));
   }
 

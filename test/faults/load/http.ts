@@ -59,16 +59,18 @@ export interface Follow {
   /** Called with the status once it is known. */
   onOpen?(status: number): void;
   onText(text: string): void;
+  /** Left out: a connection of its own. */
+  agent?: Agent;
   /** Milliseconds without a byte after which the reader takes the connection for dead. */
   idleMs?: number;
   /** A connection that nobody reads from until `resume`; see `onResponse`. */
   onResponse?(response: IncomingMessage): void;
 }
 
-/** Reads an answer as it comes, on a connection of its own. Only text with status 200 is passed on. */
-export function follow(url: string, { headers = {}, onOpen, onText, idleMs, onResponse }: Follow): Following {
+/** Reads an answer as it comes. Only text with status 200 is passed on. */
+export function follow(url: string, { headers = {}, agent, onOpen, onText, idleMs, onResponse }: Follow): Following {
   let status = 0;
-  const sent = request(url, { headers: { Accept: "text/event-stream", ...headers }, agent: false });
+  const sent = request(url, { headers: { Accept: "text/event-stream", ...headers }, agent: agent ?? false });
   const over = new Promise<number>((resolve) => {
     sent.on("close", () => resolve(status));
     sent.on("error", () => resolve(status));

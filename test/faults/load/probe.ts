@@ -3,13 +3,13 @@
  * leave out just the moments in which answers are slow.
  */
 import type { Channel } from "./history.ts";
-import { type Answer, type Ask, ask } from "./http.ts";
+import { type Ask, ask } from "./http.ts";
 
 export interface Shot {
   /** When it was sent, by `performance.now()`. */
   at: number;
   ms: number;
-  /** 0: no answer. */
+  /** 0: no answer; `body` says why. */
   status: number;
   body: string;
 }
@@ -27,8 +27,8 @@ export function startProbe(everyMs: number, next: () => ({ url: string } & Ask) 
 
   async function shoot(url: string, how: Ask): Promise<void> {
     const at = performance.now();
-    const answer: Answer | null = await ask(url, how).catch(() => null);
-    shots.push({ at, ms: performance.now() - at, status: answer?.status ?? 0, body: answer?.body ?? "" });
+    const { status, body } = await ask(url, how).catch((error: Error) => ({ status: 0, body: error.message }));
+    shots.push({ at, ms: performance.now() - at, status, body });
   }
 
   let due = performance.now();

@@ -112,17 +112,25 @@ interface Message {
   id: string;
   channel_id?: string;
   payload: unknown;
-  metadata: { k: string; size: number };
+  metadata: { k: string; size: number } | null;
 }
 
 function note(readings: readonly Reading[], { id, event, data }: StreamEvent): void {
   const [only] = readings;
   if (event !== "message") return void only!.notices.push(`${event} ${data.slice(0, 200)}`);
-  const message = JSON.parse(data) as Message;
-  if (readings.length === 1) return keep(only!, message, id === message.id && isAsPublished(message));
-  const reading = readings.find(({ channel }) => channel === message.channel_id);
-  if (reading === undefined) return void only!.wrong.push(`${message.channel_id} at ${id}`);
-  keep(reading, message, id.includes(`${reading.channel}:${message.id}`) && isAsPublished(message));
+  const message = messageOf(data);
+  const reading = readings.length === 1 ? only : readings.find(({ channel }) => channel === message?.channel_id);
+  if (message === null || reading === undefined) return void only!.wrong.push(`${id}: ${data.slice(0, 100)}`);
+  const place = readings.length === 1 ? id === message.id : id.includes(`${reading.channel}:${message.id}`);
+  keep(reading, message, place && isAsPublished(message));
+}
+
+function messageOf(data: string): Message | null {
+  try {
+    return JSON.parse(data) as Message;
+  } catch {
+    return null;
+  }
 }
 
 function keep(reading: Reading, message: Message, right: boolean): void {
@@ -131,7 +139,7 @@ function keep(reading: Reading, message: Message, right: boolean): void {
 }
 
 function isAsPublished({ payload, metadata }: Message): boolean {
-  return payload === payloadOf(metadata.k, metadata.size);
+  return metadata !== null && payload === payloadOf(metadata.k, metadata.size);
 }
 
 /** 502 to 504: nobody is there for now. 0: no answer came. */

@@ -4,7 +4,6 @@ import { readdir, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { openDisk } from "../../../adapters/disk.ts";
 import type { ObjectInfo } from "../../../core/ports/objects.ts";
-import type { Row } from "../load/history.ts";
 import type { Cluster } from "../scenario.ts";
 
 /** A row that refers to an object. */
@@ -76,15 +75,4 @@ export async function objectFolder(dataDir: string): Promise<ObjectFolder> {
       return await readdir(join(directory, "~tmp"));
     },
   };
-}
-
-/** The messages of channels whose publishers name them in the metadata, in the order of ids within each channel. */
-export async function publishedRows(cluster: Cluster, channels: readonly string[]): Promise<Row[]> {
-  const rows = await cluster.query(
-    `SELECT s.subject AS channel, e.id::text, e.data::json -> 'metadata' ->> 'k' AS key
-     FROM journal_entries e JOIN journal_subjects s ON s.number = e.subject_number
-     WHERE s.realm = 'channels' AND s.subject = ANY ($1) ORDER BY s.subject, e.id`,
-    [channels],
-  );
-  return rows as unknown as Row[];
 }

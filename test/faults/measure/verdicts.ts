@@ -1,21 +1,15 @@
 /** Figures as verdicts. */
+import { grouped } from "../load/figures.ts";
 import type { Verdict } from "../scenario.ts";
-
-const figureOf = (count: number) => count.toLocaleString("en-US");
 
 /** None of `of` may be so; and of nothing nothing has been shown. */
 export function none(name: string, bad: number, of: number): Verdict {
-  return { name, figure: `${figureOf(bad)} of ${figureOf(of)}`, ok: bad === 0 && of > 0 };
+  return { name, figure: `${grouped(bad)} of ${grouped(of)}`, ok: bad === 0 && of > 0 };
 }
 
 /** All of `of` must be so; and of nothing nothing has been shown. */
 export function all(name: string, good: number, of: number): Verdict {
-  return { name, figure: `${figureOf(good)} of ${figureOf(of)}`, ok: good === of && of > 0 };
-}
-
-/** At least so many, since the run would show nothing with fewer. */
-export function atLeast(name: string, least: number, count: number): Verdict {
-  return { name, figure: `${figureOf(count)}, at least ${figureOf(least)} wanted`, ok: count >= least };
+  return { name, figure: `${grouped(good)} of ${grouped(of)}`, ok: good === of && of > 0 };
 }
 
 /** At most so long, in milliseconds; null: it never came. */

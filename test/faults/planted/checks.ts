@@ -6,8 +6,8 @@ import type { Check } from "./plant.ts";
 
 export interface Checked {
   green: boolean;
-  /** The lines that failed. */
-  failures: string[];
+  /** The lines that say what failed, those of tests and verdicts first. */
+  complaints: string[];
   output: string;
   ms: number;
 }
@@ -26,7 +26,7 @@ export async function runCheck(tree: string, check: Check, databaseUrl: string):
   const children = createChildren(tree, { ...process.env, TEST_DATABASE_URL: databaseUrl });
   const stop = () => children.stop();
   process.once("exit", stop);
-  const words = "test" in check ? [check.test] : ["scripts/faults.ts", ...scenarioWords(check)];
+  const words = "test" in check ? [check.test] : ["scripts/faults.ts", check.scenario, "--quick", "--seed", SEED];
   const ended = await children.run({
     program: process.execPath,
     args: ["--import", "./scripts/typescript.mjs", ...words],
@@ -34,10 +34,9 @@ export async function runCheck(tree: string, check: Check, databaseUrl: string):
   });
   process.off("exit", stop);
   const green = "test" in check ? tallyFile(ended).failed === 0 : ended.code === 0;
-  const failures = ended.output.split("\n").filter((line) => /^\s*FAIL\s/.test(line));
-  return { green, failures: failures.map((line) => line.trim()), output: ended.output, ms: ended.ms };
-}
-
-function scenarioWords({ scenario, seconds }: Extract<Check, { scenario: string }>): string[] {
-  return [scenario, "--quick", "--seed", SEED, ...(seconds === undefined ? [] : ["--seconds", `${seconds}`])];
+  const lines = ended.output.split("\n").map((line) => line.trim());
+  const failed = lines.filter((line) => /^FAIL\s/.test(line));
+  // A test that ends its whole process says so by a stack trace alone.
+  const complaints = [...failed, ...lines.filter((line) => !/^(ok|FAIL)\s/.test(line))];
+  return { green, complaints, output: ended.output, ms: ended.ms };
 }

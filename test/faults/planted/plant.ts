@@ -10,7 +10,7 @@ export interface Edit {
 }
 
 /** What must turn red: a test file, or a fault scenario in its quick form. */
-export type Check = { test: string } | { scenario: string; seconds?: number };
+export type Check = { test: string } | { scenario: string };
 
 export interface Planted {
   /** What was done to the tree, such as `no lock`. */

@@ -16,6 +16,8 @@ import { type Check, DoesNotApply, type Planted, plant } from "./plant.ts";
 const root = fileURLToPath(new URL("../../../", import.meta.url)).replace(/\/$/, "");
 /** Of the output of a check that failed in another way than it should. */
 const SHOWN_LINES = 30;
+/** Of the line by which a fault was seen, so many characters. */
+const SHOWN = 120;
 
 /** Something to run in a tree that is free. */
 interface Job {
@@ -104,12 +106,12 @@ function jobOf({ name, edits, check, sees }: Planted, databaseUrl: string): Job 
         if (error instanceof DoesNotApply) return { ok: false, words: `does not apply: ${name}: ${error.message}` };
         throw error;
       }
-      const { green, failures, output, ms } = await runCheck(tree, check, databaseUrl).finally(restore);
+      const { green, complaints, output, ms } = await runCheck(tree, check, databaseUrl).finally(restore);
       const place = `${nameOf(check)}, ${seconds(ms)}`;
       if (green) return { ok: false, words: `survived: ${name} (${place})` };
-      const seen = failures.find((line) => line.includes(sees));
+      const seen = complaints.find((line) => line.includes(sees));
       if (seen === undefined) return { ok: false, words: `red, but not for "${sees}": ${name} (${place})`, output };
-      return { ok: true, words: `caught: ${name} (${place}: ${seen.replace(/^FAIL\s+/, "")})` };
+      return { ok: true, words: `caught: ${name} (${place}: ${seen.replace(/^FAIL\s+/, "").slice(0, SHOWN)})` };
     },
   };
 }

@@ -5,7 +5,7 @@ import type { Rig, Server } from "../scenario.ts";
 
 export interface Balancer {
   url: string;
-  /** The URLs of the servers that were ready when they were last asked. */
+  /** The URLs of the servers that were ready when they were last asked; of all when none was. */
   ready(): string[];
 }
 
@@ -17,15 +17,17 @@ export async function openBalancer(rig: Rig, servers: readonly Server[]): Promis
   const sockets = new Set<Socket>();
 
   async function look(server: Server): Promise<void> {
-    const answer = await ask(`${server.url}/readyz`, { timeoutMs: 1_000 }).catch(() => null);
+    const answer = await ask(`${server.url}/readyz`, { timeoutMs: 2_000 }).catch(() => null);
     if (answer?.status === 200) ready.add(server);
     else ready.delete(server);
   }
   const timer = setInterval(() => servers.map(look), ASK_MS);
 
+  const chosen = () => (ready.size > 0 ? [...ready] : servers);
+
   const front = createServer((near) => {
     near.on("error", () => undefined);
-    const far = connect(random.pick(ready.size > 0 ? [...ready] : servers).port, "127.0.0.1");
+    const far = connect(random.pick(chosen()).port, "127.0.0.1");
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -47,6 +49,6 @@ export async function openBalancer(rig: Rig, servers: readonly Server[]): Promis
   });
   return {
     url: `http://127.0.0.1:${(front.address() as AddressInfo).port}`,
-    ready: () => [...ready].map(({ url }) => url),
+    ready: () => chosen().map(({ url }) => url),
   };
 }

@@ -17,12 +17,14 @@ export interface OpenRig {
   rig: Rig;
   /** All that was logged. */
   lines: readonly string[];
-  /** What the servers and PostgreSQL have printed last, by who printed it. */
+  /** What the servers and PostgreSQL have logged last, by who did. */
   outputs(): Promise<{ name: string; lines: string[] }[]>;
   close(): Promise<void>;
 }
 
 const PRINTED_LINES = 12;
+/** A server's log lines and last words, without its banner; what PostgreSQL says of trouble. */
+const LOGGED = /^\{|error|fatal|panic|crash|stopping/i;
 
 /** `write` is given each line of the log as it comes. */
 export async function openRig(
@@ -105,12 +107,7 @@ export async function openRig(
     rig,
     lines,
     outputs: () =>
-      Promise.all(
-        printed.map(async ({ name, output }) => ({
-          name,
-          lines: (await output()).trimEnd().split("\n").slice(-PRINTED_LINES),
-        })),
-      ),
+      Promise.all(printed.map(async ({ name, output }) => ({ name, lines: kindsOf((await output()).split("\n")) }))),
     async close() {
       for (const end of ends.splice(0).reverse()) {
         await Promise.resolve()
@@ -121,4 +118,15 @@ export async function openRig(
       remove();
     },
   };
+}
+
+/** The last line of each kind, with how many there were: what differs by numbers and ids alone is one kind. */
+function kindsOf(lines: readonly string[]): string[] {
+  const kinds = new Map<string, { last: string; count: number }>();
+  for (const line of lines) {
+    if (!LOGGED.test(line)) continue;
+    const kind = line.replace(/[0-9a-f]{8}-[0-9a-f-]{27}|\d+/g, "");
+    kinds.set(kind, { last: line, count: (kinds.get(kind)?.count ?? 0) + 1 });
+  }
+  return [...kinds.values()].slice(-PRINTED_LINES).map(({ last, count }) => (count > 1 ? `${count} × ${last}` : last));
 }
