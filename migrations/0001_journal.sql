@@ -20,7 +20,6 @@ CREATE TABLE journal_subjects (
 ) WITH (fillfactor = 50);
 
 CREATE UNIQUE INDEX journal_subjects_by_number ON journal_subjects (number);
-CREATE INDEX journal_subjects_closed ON journal_subjects (realm, subject) WHERE closed_at IS NOT NULL;
 CREATE INDEX journal_subjects_by_expiry ON journal_subjects (next_expiry) WHERE next_expiry IS NOT NULL;
 
 CREATE TABLE journal_entries (
@@ -51,11 +50,13 @@ CREATE TABLE journal_keys (
 
 CREATE INDEX journal_keys_by_age ON journal_keys (created_at);
 
--- One entry without a key to a subject that must be open, which is what a lone caller asks for: in half the time that
--- journal_append takes for it. The update takes the lock, and whoever had to wait for it counts on from what the row says then.
--- Returns the id, the subject's last id before it and the moment in milliseconds, with a space between; NULL: closed.
+-- One entry to a subject that must be open, which is what a lone caller asks for, in half the time that journal_append takes for it.
+-- Returns the id, the subject's last id before it and the moment in milliseconds, with a space between; NULL: closed; 'known': the key
+-- has been used, and journal_append can tell for what. The update takes the lock, and whoever had to wait for it counts on from what the
+-- row says then.
 CREATE FUNCTION journal_append_one(
-  in_realm text, in_subject text, in_data text, in_ttl_ms bigint, in_blob_key text, in_blob_size bigint, in_blob_sha256 text
+  in_realm text, in_subject text, in_key text, in_fingerprint text,
+  in_data text, in_ttl_ms bigint, in_blob_key text, in_blob_size bigint, in_blob_sha256 text
 ) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   clock timestamptz := millrace_now();
@@ -65,10 +66,19 @@ DECLARE
   fresh uuid := millrace_id(high, low, 0);
   moment timestamptz := date_trunc('milliseconds', clock);
   expiry timestamptz := moment + in_ttl_ms * interval '1 millisecond';
-  subject_number bigint;
+  found_number bigint;
   made uuid;
   previous uuid;
 BEGIN
+  IF in_key IS NOT NULL THEN
+    SELECT s.number INTO found_number FROM journal_subjects s
+    WHERE s.realm = in_realm AND s.subject = in_subject AND s.closed_at IS NULL FOR UPDATE;
+    -- A statement of its own after the lock: only its snapshot sees a key that was stored while this one waited.
+    IF EXISTS (SELECT FROM journal_keys k WHERE k.subject_number = found_number AND k.key = in_key) THEN
+      RETURN 'known';
+    END IF;
+  END IF;
+
   UPDATE journal_subjects s SET
     last_id = CASE WHEN s.last_id < fresh THEN fresh ELSE millrace_id_after(s.last_id, 1) END,
     previous_id = s.last_id,
@@ -79,12 +89,16 @@ BEGIN
       ELSE greatest(s.last_expiry, expiry)
     END
   WHERE s.realm = in_realm AND s.subject = in_subject AND s.closed_at IS NULL
-  RETURNING s.number, s.last_id, s.previous_id INTO subject_number, made, previous;
+  RETURNING s.number, s.last_id, s.previous_id INTO found_number, made, previous;
   IF NOT FOUND THEN
     RETURN NULL;
   END IF;
   INSERT INTO journal_entries (subject_number, id, created_at, expires_at, blob_size, blob_key, blob_sha256, data)
-  VALUES (subject_number, made, moment, expiry, in_blob_size, in_blob_key, in_blob_sha256, in_data);
+  VALUES (found_number, made, moment, expiry, in_blob_size, in_blob_key, in_blob_sha256, in_data);
+  IF in_key IS NOT NULL THEN
+    INSERT INTO journal_keys (subject_number, key, fingerprint, ids, expiries, created_at)
+    VALUES (found_number, in_key, in_fingerprint, ARRAY[made], ARRAY[expiry], moment);
+  END IF;
   RETURN made || ' ' || previous || ' ' || round(date_part('epoch', moment) * 1000);
 END
 $$;

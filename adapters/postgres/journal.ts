@@ -3,10 +3,12 @@
  * migrations/0001_journal.sql.
  */
 import type { AppendEntries, Journal } from "../../core/ports/journal.ts";
+import { textArray } from "./array.ts";
 import { appendParameters, type BatchRow, pack, receipts } from "./batch.ts";
 import { type Appended, type Lane, openLane } from "./lane.ts";
-import { BOUNDS, boundsOfAll, type EntryRow, entryOf, NEWEST, pageOf, READ } from "./page.ts";
+import { BOUNDS, boundsOfAll, entryOf, NEWEST, pageOf, READ } from "./page.ts";
 import type { Pool, Statement } from "./pool.ts";
+import type { TextRow } from "./text_rows.ts";
 
 export interface JournalOptions {
   /** For reads and upkeep. */
@@ -32,11 +34,13 @@ const WAITING_BYTES = 64 * 1024 * 1024;
 
 const APPEND: Statement = {
   name: "journal_append",
-  text: `SELECT created_ms, to_json(ids) AS ids, to_json(previous) AS previous, known FROM journal_append(${appendParameters(1)})`,
+  text: `SELECT created_ms, to_json(ids), to_json(previous), known FROM journal_append(${appendParameters(1)})`,
+  asText: true,
 };
 const APPEND_ONE: Statement = {
   name: "journal_append_one",
-  text: "SELECT journal_append_one($1, $2, $3, $4, $5, $6, $7) AS made",
+  text: "SELECT journal_append_one($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+  asText: true,
 };
 
 const IDLE: Statement = {
@@ -57,25 +61,32 @@ const REFERENCED: Statement = {
 
 const HOLDS: Statement = {
   name: "journal_holds",
-  text: `SELECT 1 FROM journal_entries e 
+  text: `SELECT 1 FROM journal_entries e
     WHERE e.subject_number = (SELECT s.number FROM journal_subjects s WHERE s.realm = $1 AND s.subject = $2) AND e.id = $3`,
 };
 
 /** The journal over two pools. */
 export function postgresJournal({ pool, appends, lanes }: JournalOptions): PostgresJournal {
   async function store(batch: readonly AppendEntries[]): Promise<Appended[]> {
-    if (batch.length === 1 && isPlain(batch[0]!)) return [await storeOne(batch[0]!)];
+    const alone = batch.length === 1 && isPlain(batch[0]!) ? await storeOne(batch[0]!) : null;
+    if (alone) return [alone];
     const { parameters, unpack } = pack(batch);
-    const [row] = await appends.query<BatchRow>(APPEND, parameters, UNKNOWN);
-    return unpack(row!);
+    const [row] = await appends.query<TextRow>(APPEND, parameters, UNKNOWN);
+    const [createdMs, ids, previous, known] = row!.map((value) => JSON.parse(value ?? "null"));
+    return unpack({ created_ms: createdMs, ids, previous, known } satisfies BatchRow);
   }
 
-  async function storeOne(command: AppendEntries): Promise<Appended> {
+  /** Null when its key has been used before. */
+  async function storeOne(command: AppendEntries): Promise<Appended | null> {
+    const { realm, subject, key = null, fingerprint = null } = command;
     const { data, ttlMs, blob } = command.entries[0]!;
-    const values = [command.realm, command.subject, data, ttlMs, blob?.key, blob?.size, blob?.sha256];
-    const [row] = await appends.query<{ made: string | null }>(APPEND_ONE, values, UNKNOWN);
-    if (row!.made === null) return { status: "closed" };
-    const [id, previous, createdMs] = row!.made.split(" ");
+    const ofBlob = blob ? [blob.key, `${blob.size}`, blob.sha256] : [null, null, null];
+    const values = [realm, subject, key, fingerprint, data, ttlMs === null ? null : `${ttlMs}`, ...ofBlob];
+    const [row] = await appends.query<TextRow>(APPEND_ONE, values, UNKNOWN);
+    const [made] = row!;
+    if (made === null) return { status: "closed" };
+    if (made === "known") return null;
+    const [id, previous, createdMs] = made!.split(" ");
     return { status: "appended", entries: receipts(command, [id!], Number(createdMs)), previous: previous! };
   }
 
@@ -85,14 +96,14 @@ export function postgresJournal({ pool, appends, lanes }: JournalOptions): Postg
   const journal: Journal = {
     append: (command) => open[laneOf(command, lanes)]!.append(command),
     async read(realm, subject, after, limit) {
-      return pageOf(await pool.query(READ, [realm, subject, after, limit]));
+      return pageOf(await pool.query<TextRow>(READ, [realm, subject, after, `${limit}`]));
     },
     async newest(realm, subject) {
-      const [row] = await pool.query<EntryRow>(NEWEST, [realm, subject]);
+      const [row] = await pool.query<TextRow>(NEWEST, [realm, subject]);
       return row ? entryOf(row) : null;
     },
     async bounds(realm, subjects) {
-      return boundsOfAll(await pool.query(BOUNDS, [realm, subjects]), subjects);
+      return boundsOfAll(await pool.query<TextRow>(BOUNDS, [realm, textArray(subjects)]), subjects);
     },
     async expire(limit) {
       const [row] = await pool.query<{ went: number }>(EXPIRE, [limit]);
@@ -124,8 +135,8 @@ export function postgresJournal({ pool, appends, lanes }: JournalOptions): Postg
 }
 
 /** Whether `journal_append_one` can carry it out. */
-function isPlain({ entries, ifOpen, key }: AppendEntries): boolean {
-  return entries.length === 1 && ifOpen === true && key === undefined;
+function isPlain({ entries, ifOpen }: AppendEntries): boolean {
+  return entries.length === 1 && ifOpen === true;
 }
 
 /** The lane of a subject, always the same one: appends to it never contend within the process. (FNV-1a) */

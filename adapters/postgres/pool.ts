@@ -5,6 +5,8 @@
 import pg from "pg";
 import type { Log } from "../../core/ports/log.ts";
 import { failureOf, faultOf, unreached } from "./failure.ts";
+import { restingClients } from "./resting.ts";
+import { type TextValue, textRows } from "./text_rows.ts";
 
 export interface PoolOptions {
   /** Where the database is, as the `pg` driver wants it. */
@@ -22,8 +24,8 @@ export interface PoolOptions {
 export interface Statement {
   readonly name: string;
   readonly text: string;
-  /** Rows are objects unless this says that they are arrays. */
-  readonly rowMode?: "array";
+  /** Its rows come as arrays of text (`TextRow`), and its values are text already (`TextValue`); otherwise the driver parses and prints. */
+  readonly asText?: true;
 }
 
 export interface Pool {
@@ -51,7 +53,7 @@ export function openPool(options: PoolOptions): Pool {
     idleTimeoutMillis: IDLE_MS,
     onConnect: (client) => prepare(client, options),
   });
-  const resting = restingClients(pool);
+  const resting = restingClients(pool, IDLE_MS);
   const lost = (error: Error) => options.log.write("warn", "database_connection_lost", { error: error.message });
   pool.on("error", lost);
   // A connection that breaks while it is lent out tells its borrower through the statement; unheard, the event would end the process.
@@ -63,7 +65,7 @@ export function openPool(options: PoolOptions): Pool {
   ): Promise<{ rows: Row[] } | { error: unknown }> {
     const client = resting.take() ?? (await pool.connect().catch(refuseUnreached));
     try {
-      const { rows } = await client.query<Row>({ ...statement, values: [...values] });
+      const rows = await run<Row>(client, statement, values);
       resting.give(client);
       return { rows };
     } catch (error) {
@@ -87,35 +89,13 @@ export function openPool(options: PoolOptions): Pool {
   };
 }
 
-/**
- * Clients that rest between two statements without going back to the pool, where each coming and going costs a turn of the event loop and two
- * timers: a tenth of a lone append.
- */
-function restingClients(pool: pg.Pool) {
-  const resting: { client: pg.PoolClient; since: number }[] = [];
-  let ended = false;
-  return {
-    /** The one that was used last. */
-    take: () => resting.pop()?.client,
-    give(client: pg.PoolClient) {
-      const since = performance.now();
-      if (ended || pool.waitingCount > 0) client.release();
-      else resting.push({ client, since });
-      // Whoever was not needed for long goes back, and the pool ends it after a while.
-      if (resting[0] && since - resting[0].since > IDLE_MS) resting.shift()!.client.release();
-    },
-    /** Gives up a broken one; false when it does not rest. */
-    drop(client: pg.ClientBase) {
-      const at = resting.findIndex((one) => one.client === client);
-      if (at < 0) return false;
-      for (const one of resting.splice(at, 1)) one.client.release(true);
-      return true;
-    },
-    end() {
-      ended = true;
-      for (const { client } of resting.splice(0)) client.release();
-    },
-  };
+async function run<Row extends object>(
+  client: pg.ClientBase,
+  statement: Statement,
+  values: readonly unknown[],
+): Promise<Row[]> {
+  if (statement.asText) return (await textRows(client, statement, values as TextValue[])) as Row[];
+  return (await client.query<Row>({ name: statement.name, text: statement.text, values: [...values] })).rows;
 }
 
 function refuseUnreached(error: unknown): never {

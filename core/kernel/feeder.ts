@@ -96,6 +96,8 @@ export function createFeeder(options: FeederOptions): Feeder {
   }
 
   function broadcast(chunk: Chunk): void {
+    // The last reader may have left during the look; nobody would ever empty the ring again.
+    if (readers.size === 0) return;
     const { frames } = chunk;
     const first = frames[0]!.id;
     const last = frames[frames.length - 1]!.id;

@@ -2,7 +2,8 @@
  * What every journal promises of idempotency keys.
  */
 import * as assert from "uvu/assert";
-import { KEY_KEPT_MS, KEY_MAX_BYTES } from "../../core/ports/journal.ts";
+import type { Outcome } from "../../core/ports/database.ts";
+import { type AppendEntries, KEY_KEPT_MS, KEY_MAX_BYTES } from "../../core/ports/journal.ts";
 import type { Keeps } from "../support/promises.ts";
 import { appended, appending, committed, entry, history, type StoreHarness } from "../support/store_harness.ts";
 
@@ -19,6 +20,30 @@ export function keepsKeys(keeps: Keeps<StoreHarness>): void {
     assert.is(first.status, "appended");
     assert.equal(second, { status: "replayed", entries: "entries" in first && first.entries });
     assert.is((await history(h, "s")).length, 2);
+  });
+
+  keeps("a key used before is known, whichever way its first use and its second come", async (h) => {
+    await committed(h, { op: "journal.open", realm: h.realm, subject: "s" });
+    const ways: Record<string, (append: AppendEntries) => Promise<Outcome>> = {
+      alone: (append) => h.database.journal.append({ ...append, ifOpen: true }),
+      unconditional: (append) => h.database.journal.append(append),
+      "with others": async (append) => {
+        const others = [appending(h, "s", { ifOpen: true }), append, appending(h, "t")];
+        return (await Promise.all(others.map((one) => h.database.journal.append(one))))[1]!;
+      },
+      "in a unit": async (append) => (await committed(h, append))[0]!,
+    };
+    for (const [first, use] of Object.entries(ways)) {
+      for (const [second, again] of Object.entries(ways)) {
+        const append = appending(h, "s", { key: `${first}, ${second}`, fingerprint: "f", entries: [entry("1")] });
+        const outcome = await use(append);
+        assert.is(outcome.status, "appended", append.key);
+        const entries = "entries" in outcome && outcome.entries;
+        assert.equal(await again(append), { status: "replayed", entries }, append.key);
+        const other = await h.database.journal.append({ ...append, fingerprint: "g", ifOpen: true });
+        assert.equal(other, { status: "mismatch" }, append.key);
+      }
+    }
   });
 
   keeps("append() with a key and no fingerprint is replayed", async (h) => {
@@ -90,7 +115,7 @@ export function keepsKeys(keeps: Keeps<StoreHarness>): void {
   keeps("a key is forgotten after 48 h, whether or not expire() has run", async (h) => {
     const first = await appended(h, "s", { key: "k", fingerprint: "f" });
     await h.advance(KEY_KEPT_MS + 60_000);
-    const again = appending(h, "s", { key: "k", fingerprint: "g" });
+    const again = appending(h, "s", { key: "k", fingerprint: "g", ifOpen: true });
     const second = await h.database.journal.append(again);
     assert.is(second.status, "appended");
     assert.not.equal("entries" in second && second.entries, first);

@@ -90,11 +90,11 @@ async function startServers(rig: Rig, cluster: Cluster, { name, env }: Store): P
 async function publishMany(
   rig: Rig,
   server: Server,
-  count: number,
+  { count, mostBytes }: { count: number; mostBytes: number },
 ): Promise<{ channel: CreatedChannel; sent: Sent[] }> {
   const channel = await createClient(server.url).createChannel();
   const sent = Array.from({ length: count }, (_, n): Sent => {
-    const length = rig.random.whole(1, 20_000);
+    const length = rig.random.whole(1, mostBytes);
     return {
       key: `${n}`,
       payload: rig.random
@@ -116,7 +116,7 @@ async function damageAtRest(
   rig: Rig,
   { cluster, store, servers }: { cluster: Cluster; store: Store; servers: [Server, Server] },
 ): Promise<Verdict[]> {
-  const { channel, sent } = await publishMany(rig, servers[0], rig.quick ? 120 : 1_500);
+  const { channel, sent } = await publishMany(rig, servers[0], { count: rig.quick ? 120 : 1_500, mostBytes: 20_000 });
   const ids = new Set(sent.map(({ id }) => id));
   const rows = (await references(cluster)).filter(({ id }) => ids.has(id));
   const harmed = new Map<string, string>();
@@ -175,9 +175,9 @@ async function damageOnTheWay(
   let absent = 0;
   let last: { sent: Sent[]; channel: CreatedChannel } | undefined;
   for (const kind of ["flip", "truncate", "break"] as const) {
-    // More than a page, of which it is hardly possible that all are fetched at the first try: a reader must come forward step by step.
-    await s3.fault({ kind, share: 0.1, method: "GET" });
-    last = await publishMany(rig, servers[0], rig.quick ? 220 : 1_000);
+    // More than a page, of which it is hardly possible that all are fetched at one try: a reader must come forward step by step.
+    await s3.fault({ kind, share: 0.05, method: "GET" });
+    last = await publishMany(rig, servers[0], { count: rig.quick ? 220 : 1_000, mostBytes: 400 });
     for (const server of servers) {
       const tally = compare(await readHeld(server.url, last.channel), { sent: last.sent, harmed });
       read += tally.read;

@@ -88,7 +88,8 @@ export function startNemesis(rig: Rig, targets: Pair): Nemesis {
 
 function kindsOf(rig: Rig, { cluster, store }: Pair): Kind[] {
   const random = rig.random.fork();
-  const some = (most: number) => rig.pause(random.whole(most / 5, most));
+  const scale = rig.quick ? 0.5 : 1;
+  const some = (most: number) => rig.pause(scale * random.whole(most / 5, most));
   const site = (name: string, strike: Kind["strike"]): Kind => ({ name, target: "site", strike });
 
   async function backAgain({ server }: Site): Promise<void> {

@@ -3,7 +3,14 @@
  * leave out just the moments in which answers are slow.
  */
 import type { Channel } from "./history.ts";
-import { type Ask, ask } from "./http.ts";
+import { type Answer, type Ask, ask } from "./http.ts";
+
+export interface Request extends Ask {
+  url: string;
+}
+
+const REFUSED_MS = 1_000;
+const REFUSED_PAUSE_MS = 20;
 
 export interface Shot {
   /** When it was sent, by `performance.now()`. */
@@ -21,14 +28,23 @@ export interface Probe {
 }
 
 /** `next` says what is sent each `everyMs`; null leaves one out. */
-export function startProbe(everyMs: number, next: () => ({ url: string } & Ask) | null): Probe {
+export function startProbe(everyMs: number, next: () => Request | null): Probe {
   const shots: Shot[] = [];
   const under = new Set<Promise<void>>();
 
-  async function shoot(url: string, how: Ask): Promise<void> {
+  async function shoot(first: Request): Promise<void> {
     const at = performance.now();
-    const { status, body } = await ask(url, how).catch((error: Error) => ({ status: 0, body: error.message }));
-    shots.push({ at, ms: performance.now() - at, status, body });
+    for (let wanted: Request | null = first; wanted !== null; wanted = next()) {
+      const { url, ...how } = wanted;
+      const { status, body, refused } = await ask(url, how).then(answered, unanswered);
+      // Where nobody listens nothing was sent, so every balancer tries another server.
+      if (refused && performance.now() - at < REFUSED_MS) {
+        await new Promise((resolve) => setTimeout(resolve, REFUSED_PAUSE_MS));
+        continue;
+      }
+      shots.push({ at, ms: performance.now() - at, status, body });
+      return;
+    }
   }
 
   let due = performance.now();
@@ -38,8 +54,7 @@ export function startProbe(everyMs: number, next: () => ({ url: string } & Ask) 
       for (; due <= performance.now(); due += everyMs) {
         const wanted = next();
         if (wanted === null) continue;
-        const { url, ...how } = wanted;
-        const done = shoot(url, how).then(() => void under.delete(done));
+        const done = shoot(wanted).then(() => void under.delete(done));
         under.add(done);
       }
     },
@@ -69,7 +84,7 @@ export function publishing(
   server: string,
   channel: Channel,
   { payload, key }: { payload: unknown; key?: string },
-): { url: string } & Ask {
+): Request {
   return {
     url: `${server}/v1/channels/${channel.id}/publish`,
     method: "POST",
@@ -81,4 +96,12 @@ export function publishing(
     body: JSON.stringify({ payload }),
     timeoutMs: 15_000,
   };
+}
+
+function answered({ status, body }: Answer): { status: number; body: string; refused: boolean } {
+  return { status, body, refused: false };
+}
+
+function unanswered(error: NodeJS.ErrnoException): { status: number; body: string; refused: boolean } {
+  return { status: 0, body: error.message, refused: error.code === "ECONNREFUSED" };
 }

@@ -44,7 +44,7 @@ export interface Tally {
 
 /** What a server has read it may write for another second; the rest is for processes that wait for their turn on a busy machine. */
 const LATE_MS = 2_000;
-/** Clocks agree, but a message that expires while the reader comes may be seen either way. */
+/** A message that expires while the reader comes may be seen either way. */
 const EDGE_MS = 50;
 
 /** `published` is complete, in any order. */
@@ -74,16 +74,18 @@ export function weigh({ after, goal, cameAt, given }: Resumption, published: rea
     // Who asks for what there is has lost nothing of what is not.
     else if (after !== null && !gaps.some((gap) => gap.after < id && id <= (gap.lost_through ?? ""))) tally.silent += 1;
   }
-  const lost = published.filter(({ id, expiresAt }) => id > (after ?? "") && expiresAt < cameAt - EDGE_MS);
+  const lost = due.filter(({ id, expiresAt }) => expiresAt < cameAt - EDGE_MS && !byId.has(id));
   if (after !== null && lost.length > 0) {
     tally.gaps = 1;
     if (gaps.length === 0) tally.untold = 1;
   }
-  const expiredAtAll = (id: string) =>
-    published.some((each) => each.id === id && each.expiresAt <= arrived.at + EDGE_MS);
   tally.unfounded = notices.filter(({ event, after: from, lost_through = "" }) => {
-    const behind = event === "gap" && from < lost_through && expiredAtAll(lost_through);
-    return !behind || after === null;
+    const through = published.filter(({ id }) => id > from && id <= lost_through);
+    const gone = through.filter(({ expiresAt }) => expiresAt <= arrived.at + EDGE_MS);
+    const isLoss = event === "gap" && gone.some(({ id }) => id === lost_through);
+    // Who asks for what there is may lose what expires meanwhile, and nothing else.
+    const sinceItCame = gone.some(({ expiresAt }) => expiresAt > cameAt - EDGE_MS);
+    return !isLoss || (after === null && !sinceItCame);
   }).length;
   return tally;
 }

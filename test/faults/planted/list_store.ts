@@ -102,8 +102,10 @@ export const plantedInStore: readonly Planted[] = [
     edits: [
       {
         file: POOL,
-        find: "      const { rows } = await client.query<Row>(",
-        replace: '      await client.query("BEGIN");\n      const { rows } = await client.query<Row>(',
+        find: "(await pool.connect().catch(refuseUnreached));\n",
+        replace: `(await pool.connect().catch(refuseUnreached));
+    await client.query("BEGIN").catch(() => undefined);
+`,
       },
       {
         file: POOL,

@@ -10,6 +10,7 @@ export interface Balancer {
 }
 
 const ASK_MS = 200;
+const TRIES = 3;
 
 export async function openBalancer(rig: Rig, servers: readonly Server[]): Promise<Balancer> {
   const random = rig.random.fork();
@@ -25,21 +26,35 @@ export async function openBalancer(rig: Rig, servers: readonly Server[]): Promis
 
   const chosen = () => (ready.size > 0 ? [...ready] : servers);
 
+  /** Tries another server where nobody listens: nothing has been sent yet. */
+  function join(near: Socket, tries = 0): void {
+    const server = random.pick(chosen());
+    const far = connect(server.port, "127.0.0.1");
+    far.once("error", () => {
+      ready.delete(server);
+      if (tries < TRIES && !near.destroyed) join(near, tries + 1);
+      else near.destroy();
+    });
+    far.once("connect", () => {
+      far.removeAllListeners("error");
+      pipe(near, far);
+      pipe(far, near);
+    });
+  }
+
+  function pipe(from: Socket, to: Socket): void {
+    sockets.add(from);
+    from.pipe(to);
+    from.on("error", () => to.destroy());
+    from.on("close", () => {
+      sockets.delete(from);
+      to.destroy();
+    });
+  }
+
   const front = createServer((near) => {
     near.on("error", () => undefined);
-    const far = connect(random.pick(chosen()).port, "127.0.0.1");
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(from);
-      from.pipe(to);
-      from.on("error", () => to.destroy());
-      from.on("close", () => {
-        sockets.delete(from);
-        to.destroy();
-      });
-    }
+    join(near);
   });
   await new Promise<void>((resolve) => front.listen(0, "127.0.0.1", resolve));
   rig.onEnd(() => {
