@@ -4,6 +4,7 @@ import type { Followers } from "../kernel/follow.ts";
 import type { Corridor } from "../kernel/invoke.ts";
 import { endpointsOf, type Operation } from "../kernel/operation.ts";
 import type { Settings } from "../kernel/settings.ts";
+import { Fault } from "../ports/fault.ts";
 import { pollFace } from "./poll.ts";
 import { httpCall } from "./rest.ts";
 import type { Exchange, Route } from "./route.ts";
@@ -32,10 +33,11 @@ export function sseRoutes(
       async serve(exchange: Exchange) {
         const once = poll(exchange);
         if (once !== null) return once;
-        // Before anything is looked up: an EventSource never comes back from a 503, but from a stream that ends it does.
-        if (!followers.isOpen())
-          return exchange.host.stream(followers.turnAway, { status: 200, headers: new Headers(SSE_HEADERS) });
-        const { value, principals, headers } = await corridor(operation, httpCall(operation, exchange, settings));
+        // An EventSource never comes back from a 503, but from a stream that ends it does.
+        if (!followers.isOpen()) return turnedAway(exchange, followers);
+        const answer = await corridor(operation, httpCall(operation, exchange, settings)).catch(refuseUnlessAway);
+        if (answer === null) return turnedAway(exchange, followers);
+        const { value, principals, headers } = answer;
         const init = { status: 200, headers: new Headers({ ...headers, ...SSE_HEADERS }) };
         if (exchange.request.method === "HEAD") return new Response(null, init);
         return exchange.host.stream((sink) => {
@@ -45,6 +47,18 @@ export function sseRoutes(
       },
     }));
   });
+}
+
+/** Says when to come back, and ends. */
+function turnedAway({ host, request }: Exchange, followers: Followers): Response {
+  const init = { status: 200, headers: new Headers(SSE_HEADERS) };
+  return request.method === "HEAD" ? new Response(null, init) : host.stream(followers.turnAway, init);
+}
+
+/** A store that cannot be reached now is no reason for a reader to give up for good. */
+function refuseUnlessAway(error: unknown): null {
+  if (error instanceof Fault && error.code === "unavailable") return null;
+  throw error;
 }
 
 /** Nothing between us and the reader may hold back, compress or store the stream. */

@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { Fault } from "../../core/ports/fault.ts";
 import { appNames } from "../../core/ports/host.ts";
 import type { CreatedChannel } from "../support/client.ts";
 import type { EventReader, ReadEvent } from "../support/event_stream.ts";
@@ -337,5 +338,27 @@ test("messages of all sizes arrive in the order of their ids", () =>
       [...sizes].sort(),
     );
   }));
+
+test("a stream that is asked for while the database is away says when to come back, and ends", () => {
+  const ports = memoryPorts();
+  const { get } = ports.database.documents;
+  let away = false;
+  ports.database.documents.get = async (...of) => {
+    if (away) throw new Fault("unavailable", "The database cannot be reached");
+    return get(...of);
+  };
+  return scene(
+    async ({ follow, client, channel }) => {
+      away = true;
+      const stream = await follow();
+      assert.is(stream.response.status, 200);
+      await stream.ended(1_000);
+      assert.is(stream.retries.length, 1);
+      assert.equal(stream.events, []);
+      assert.is((await client.send("GET", `/v1/public/${channel.id}?wait=0`)).status, 503);
+    },
+    { ports },
+  );
+});
 
 test.run();
