@@ -158,12 +158,13 @@ export function createFeeder(options: FeederOptions): Feeder {
     }
   }
 
-  /** The entries after the cursor; null when the subject is no longer open. */
+  /** The entries after the cursor; null when the subject is no longer open, or no longer what it was. */
   async function readOn(cursor: string): Promise<readonly Entry[] | null> {
     knocked = false;
     const page = await journal.read(realm, subject, cursor, PAGE);
     const { entries, bounds } = page;
-    if (bounds.state !== "open") return null;
+    // A store that was set back, as to a backup: whoever comes back is told, and what stands here in memory is no more.
+    if (bounds.state !== "open" || bounds.lastId < cursor) return null;
     head.heed(bounds.now);
     tellJoined(page, cursor);
     // What came after the snapshot of a page that is not full has a knock of its own.
@@ -198,7 +199,7 @@ export function createFeeder(options: FeederOptions): Feeder {
       else knocked = true;
       void run();
     },
-    isBehind: ({ state, lastId }) => head.cursor !== null && (state !== "open" || lastId > head.cursor),
+    isBehind: ({ state, lastId }) => head.cursor !== null && (state !== "open" || lastId !== head.cursor),
     end,
   };
   return feeder;

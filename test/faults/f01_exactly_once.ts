@@ -101,7 +101,7 @@ async function underFire(
   const began = performance.now();
   const elapsed = () => (performance.now() - began) / 1_000;
   while (elapsed() < measure.mostSeconds) {
-    await rig.pause(Math.min(5_000, Math.max(rig.quick ? 500 : 5_000, (measure.seconds - elapsed()) * 1_000)));
+    await rig.pause(rig.quick ? 500 : 5_000);
     const { attempted, acknowledged, delivered } = await crew.status();
     rig.log(`${grouped(attempted)} published, ${grouped(acknowledged)} acknowledged, ${grouped(delivered)} delivered`);
     const enough = attempted >= measure.publishes && delivered >= measure.deliveries && nemesis.complete();

@@ -274,6 +274,36 @@ function random(seed: number): (below: number) => number {
   };
 }
 
+test("when the store is set back its readers are ended, and whoever comes back from the future is told", async () => {
+  let backup: string | null = null;
+  const restored = (journal: Journal): Journal => ({
+    ...journal,
+    async bounds(...of) {
+      const bounds = await journal.bounds(...of);
+      return backup === null ? bounds : bounds.map((one) => ({ ...one, lastId: backup! }));
+    },
+    async read(...of) {
+      const { entries, bounds } = await journal.read(...of);
+      if (backup === null) return { entries, bounds };
+      return { entries: entries.filter(({ id }) => id <= backup!), bounds: { ...bounds, lastId: backup } };
+    },
+    holds: async (realm, subject, id) => (backup === null || id <= backup) && (await journal.holds(realm, subject, id)),
+  });
+  const followed = await openFollowed({ journal: restored });
+  const sink = followed.follow();
+  await followed.settle();
+  const [kept] = await followed.publishHere(["kept"]);
+  const [lost] = await followed.publishHere(["lost"]);
+  await followed.settle();
+  backup = kept!;
+  await followed.house.clock.advance(1_000);
+  assert.is(sink.end(), "closed");
+  const back = followed.follow(lost);
+  await followed.settle();
+  assert.is(notices(back)[0]?.[0], "reset");
+  assert.equal(received(back), ["kept"]);
+});
+
 test("whatever the interleaving of publishing and attaching, nobody misses a message or gets one twice", async () => {
   for (let seed = 1; seed <= 400; seed += 1) {
     const below = random(seed);

@@ -59,6 +59,7 @@ function streaming({ channels, kind, live, servers, random, readings, signal }: 
   let lastEventId = "";
 
   return async () => {
+    let head = "";
     const stream = createEventStream({ lastEventId, onEvent: (event) => note(readings, event) });
     const going = follow(`${random.pick(servers)}/v1/${channel!.visibility}/${channel!.id}?${query}`, {
       headers: { ...credentialOf(channel!), ...(lastEventId === "" ? {} : { "Last-Event-ID": lastEventId }) },
@@ -67,10 +68,13 @@ function streaming({ channels, kind, live, servers, random, readings, signal }: 
         if (status === 200) for (const reading of readings) reading.connections += 1;
       },
       onText(text) {
+        if (live && first!.live === null) {
+          head += text;
+          const after = firstIdIn(head);
+          if (after !== null) first!.live = { after, since: performance.now() };
+        }
         stream.feed(text);
         lastEventId = stream.lastEventId();
-        if (live && lastEventId !== "" && first!.ids.length === 0)
-          first!.live ??= { after: lastEventId, since: performance.now() };
       },
     });
     const timer = kind === "roving" ? setTimeout(going.close, random.whole(50, 850)) : undefined;
@@ -80,6 +84,11 @@ function streaming({ channels, kind, live, servers, random, readings, signal }: 
     signal.removeEventListener("abort", going.close);
     if (isRefusal(status)) first!.refusals.push(`${status}`);
   };
+}
+
+/** Where a stream of what comes from now on begins: it says so before all else, though perhaps in one piece with its first messages. */
+function firstIdIn(text: string): string | null {
+  return /^id: (.*)\n/m.exec(text)?.[1] ?? null;
 }
 
 /** One long-poll after the other, each from where the last one ended. */
