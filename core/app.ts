@@ -16,6 +16,7 @@ import { createCorridor } from "./kernel/invoke.ts";
 import { createKnocks } from "./kernel/knock.ts";
 import { createLimiter } from "./kernel/limit.ts";
 import { createOnce } from "./kernel/once.ts";
+import { createRecent } from "./kernel/recent.ts";
 import type { Settings } from "./kernel/settings.ts";
 import { createWaiters } from "./kernel/waiters.ts";
 
@@ -47,7 +48,15 @@ export function createApp(ports: Ports, settings: Settings, capabilities: readon
   const credentials = createCredentials({ database, ids, clock, knocks, salt: settings.tokenSecretSalt });
   const limiter = createLimiter(settings.rateLimits, clock);
   const waiters = createWaiters({ ...ports, settings, knocks, credentials, signal: life.signal });
-  const own = { settings, credentials, knocks, limiter, once: createOnce(), waiters };
+  const own = {
+    settings,
+    credentials,
+    knocks,
+    limiter,
+    once: createOnce(),
+    recent: createRecent(clock, knocks),
+    waiters,
+  };
   const house: House = { ...ports, phase: () => phase, ...own };
   const followers = createFollowers(house, { wire: sseWire, signal: life.signal });
   const corridor = createCorridor(house);

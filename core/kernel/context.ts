@@ -9,6 +9,7 @@ import type { Credentials, Principal } from "./credential.ts";
 import type { Knocks } from "./knock.ts";
 import type { Limiter } from "./limit.ts";
 import type { Once } from "./once.ts";
+import type { Recent } from "./recent.ts";
 import type { Settings } from "./settings.ts";
 import type { Waiters } from "./waiters.ts";
 
@@ -37,6 +38,8 @@ export interface House extends Ports {
   limiter: Limiter;
   /** Shares simultaneous loads of one thing. */
   once: Once;
+  /** Remembers look-ups for a second, until a knock. */
+  recent: Recent;
   /** Callers that wait for one answer. */
   waiters: Waiters;
 }

@@ -7,6 +7,7 @@ import { createCredentials } from "../../core/kernel/credential.ts";
 import { createKnocks } from "../../core/kernel/knock.ts";
 import { createLimiter } from "../../core/kernel/limit.ts";
 import { createOnce } from "../../core/kernel/once.ts";
+import { createRecent } from "../../core/kernel/recent.ts";
 import type { Settings } from "../../core/kernel/settings.ts";
 import { createWaiters } from "../../core/kernel/waiters.ts";
 import type { Database } from "../../core/ports/database.ts";
@@ -74,7 +75,16 @@ export function memoryHouse(changes: Partial<Settings> = {}, ports: MemoryPorts 
   const credentials = createCredentials({ database, ids, clock, knocks, salt: settings.tokenSecretSalt });
   const limiter = createLimiter(settings.rateLimits, clock);
   const waiters = createWaiters({ ...ports, settings, knocks, credentials, signal: life.signal });
-  const own = { settings, knocks, credentials, limiter, once: createOnce(), waiters, life };
+  const own = {
+    settings,
+    knocks,
+    credentials,
+    limiter,
+    once: createOnce(),
+    recent: createRecent(clock, knocks),
+    waiters,
+    life,
+  };
   return { ...ports, phase: () => "serving", ...own };
 }
 

@@ -147,7 +147,8 @@ async function store(drafts: readonly Draft[], context: Context): Promise<(Blob 
 
   await Promise.all(drafts.map(({ isLarge, bytes }, index) => (isLarge ? turns(() => put(bytes!, index)) : null)));
   if (errors.length === 0) return blobs;
-  await removeObjects(blobs, context);
+  // Not awaited: a store that has just failed may keep the caller waiting as long again.
+  void removeObjects(blobs, context);
   throw errors[0];
 }
 
