@@ -26,7 +26,7 @@ export interface Feed {
    * where each subject stands.
    */
   origin?: (subject: string) => string;
-  /** JSON text of an entry's event, an object on one line. It throws when the entry cannot be read now but may be later. */
+  /** JSON text of an entry's event, an object on one line. A promise of it rejects when the entry cannot be read now but may be later. */
   message(entry: Entry): string | Promise<string>;
 }
 

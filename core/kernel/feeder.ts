@@ -8,7 +8,7 @@ import type { Sink } from "../ports/host.ts";
 import { type Bounds, EARLIEST, type Entry, type Journal, type JournalPage } from "../ports/journal.ts";
 import type { Log } from "../ports/log.ts";
 import { catchUp } from "./catch_up.ts";
-import { gapBefore } from "./cursor.ts";
+import { gapBefore, isForeign } from "./cursor.ts";
 import type { Feed, Part, Wire } from "./feed.ts";
 import { type Chunk, chunkOf, encodeChunks } from "./frames.ts";
 import type { Handed } from "./knock.ts";
@@ -28,6 +28,8 @@ export interface Feeder {
   attach(sink: Sink, outlet: Outlet, part: Part): void;
   /** Looks at the journal again, or takes what this process has just appended. */
   wake(handed?: Handed | null): void;
+  /** Has the next look make sure that the store still knows where this feeder stands: it was away, and may have been set back. */
+  doubt(): void;
   /** True when a look at these bounds would find something new. */
   isBehind(bounds: Bounds): boolean;
   /** Ends every reader's answer. */
@@ -60,6 +62,7 @@ export function createFeeder(options: FeederOptions): Feeder {
   let running = false;
   /** From the start: what the first reader's cursor was read from may have moved before this feeder heard knocks. */
   let knocked = true;
+  let doubted = false;
   let handed: Handed[] = [];
   /** What to add to this process's clock to have the store's. */
   let skew = clock.now().getTime() - clock.elapsed();
@@ -165,6 +168,8 @@ export function createFeeder(options: FeederOptions): Feeder {
     const { entries, bounds } = page;
     // A store that was set back, as to a backup: whoever comes back is told, and what stands here in memory is no more.
     if (bounds.state !== "open" || bounds.lastId < cursor) return null;
+    if (doubted && (await isForeign(journal, { realm, subject, after: cursor }, bounds))) return null;
+    doubted = false;
     head.heed(bounds.now);
     tellJoined(page, cursor);
     // What came after the snapshot of a page that is not full has a knock of its own.
@@ -198,6 +203,9 @@ export function createFeeder(options: FeederOptions): Feeder {
       if (given !== null && handed.length < HANDED_MOST) handed.push(given);
       else knocked = true;
       void run();
+    },
+    doubt() {
+      doubted = true;
     },
     isBehind: ({ state, lastId }) => head.cursor !== null && (state !== "open" || lastId !== head.cursor),
     end,

@@ -42,6 +42,11 @@ export function createFollowers(house: House, options: { wire: Wire; signal: Abo
 
   const lookForRevoked = watchRevoked(house, { held: answers.held, gone: answers.endThose });
 
+  // Heard before each feeder hears of it and looks.
+  knocks.onEvery((subjects) => {
+    if (subjects === "all") for (const feeder of feeders.values()) feeder.doubt();
+  });
+
   function report(error: unknown): void {
     log.write("warn", "follow_check_failed", { error: String(error) });
   }

@@ -38,10 +38,17 @@ export async function* encodeChunks(
   for (const group of groupsOf(entries)) {
     const asked = group.map((entry) => feed.message(entry));
     // Nothing is awaited for what stands in the entries themselves.
-    const found = asked.every((text) => typeof text === "string") ? (asked as string[]) : await Promise.all(asked);
+    const { found, error } = asked.every((text) => typeof text === "string")
+      ? { found: asked as string[], error: null }
+      : await inOrder(asked);
     for (const text of found) {
       texts.push(text);
       size += text.length;
+    }
+    if (error !== null) {
+      // What was fetched before it is given, so that whoever tries again has come forward.
+      if (texts.length > 0) yield encode(entries.slice(from, from + texts.length), texts, wire);
+      throw error.reason;
     }
     if (size >= CHUNK_BYTES) {
       yield encode(entries.slice(from, from + texts.length), texts, wire);
@@ -51,6 +58,18 @@ export async function* encodeChunks(
     }
   }
   if (texts.length > 0) yield encode(entries.slice(from, from + texts.length), texts, wire);
+}
+
+/** The texts up to the first that could not be had, and why. */
+async function inOrder(
+  asked: readonly (string | Promise<string>)[],
+): Promise<{ found: string[]; error: PromiseRejectedResult | null }> {
+  const found: string[] = [];
+  for (const outcome of await Promise.allSettled(asked)) {
+    if (outcome.status === "rejected") return { found, error: outcome };
+    found.push(outcome.value);
+  }
+  return { found, error: null };
 }
 
 function* groupsOf(entries: readonly Entry[]): Generator<readonly Entry[]> {

@@ -35,7 +35,7 @@ interface House {
 export const scenario: Scenario = {
   name: "f08",
   words: "crashes between PUT and commit, and between row and object deletion; then the sweeps with a moved clock",
-  quick: true,
+  quick: false,
   async run(rig) {
     const house = await openHouse(rig);
     const rounds = rig.quick ? 1 : 8;

@@ -26,7 +26,7 @@ export const scenario: Scenario = {
   name: "f21",
   words:
     "messages of 1 to 5 s, a sweep that is paused now and then, and readers who come back with cursors at the edge of expiry",
-  quick: true,
+  quick: false,
   async run(rig) {
     const cluster = await rig.postgres();
     const env = { DATABASE_URL: cluster.url(), DATA_DIR: join(rig.directory, "shared") };

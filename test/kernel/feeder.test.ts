@@ -304,6 +304,15 @@ test("when the store is set back its readers are ended, and whoever comes back f
   assert.equal(received(back), ["kept"]);
 });
 
+test("messages before one whose payload is away are given, so that whoever tries again comes forward", async () => {
+  const followed = await openFollowed();
+  const ids = await followed.publish(["1", "2", "3", "4"]);
+  followed.failing.add("4");
+  const sink = followed.follow(ids[0]);
+  await followed.settle();
+  assert.equal(received(sink), ["2", "3"]);
+});
+
 test("whatever the interleaving of publishing and attaching, nobody misses a message or gets one twice", async () => {
   for (let seed = 1; seed <= 400; seed += 1) {
     const below = random(seed);

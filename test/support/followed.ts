@@ -80,7 +80,7 @@ export async function openFollowed(
 
   const failing = new Set<string>();
   const message: Feed["message"] = ({ data }) => {
-    if (failing.has(data)) throw new Error("the payload is away");
+    if (failing.has(data)) return Promise.reject(new Error("the payload is away"));
     counts.encodings += 1;
     return data;
   };
