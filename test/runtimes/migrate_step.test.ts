@@ -56,8 +56,8 @@ const routes: [method: string, path: string, options: Parameters<Client["send"]>
   ["POST", `/v1/channels/${ID}/publish`, { raw: "done", ...owner }],
   ["POST", `/v1/channels/${ID}/read-grants`, { body: {}, ...owner }],
   ["POST", `/v1/channels/${ID}/read-grants/${ID}/revoke`, owner],
-  ["GET", `/v1/public/${ID}`, {}],
-  ["GET", `/v1/private/${ID}`, { headers: { "X-Read-Token": rdg } }],
+  ["GET", `/v1/public/${ID}?wait=0`, {}],
+  ["GET", `/v1/private/${ID}?wait=0`, { headers: { "X-Read-Token": rdg } }],
   ["GET", `/internal/v1/channels/${ID}/messages`, { headers: { Authorization: "Bearer internal" } }],
 ];
 
@@ -68,6 +68,12 @@ for (const [method, path, options] of routes) {
     assert.not.match(body.error.message, /relation|function|schema_migrations|SELECT/);
   });
 }
+
+test("a stream is asked to come back until then, since an EventSource gives up at a 503", async () => {
+  const { status, body } = await client.send("GET", `/v1/public/${ID}`);
+  assert.is(status, 200);
+  assert.match(body, /^retry: \d+\n/);
+});
 
 test("tools are unavailable until then", async () => {
   for (const [name, args] of [
