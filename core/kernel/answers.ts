@@ -6,6 +6,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Sink } from "../ports/host.ts";
 import type { Wire } from "./feed.ts";
 import { drain, writeOrCut } from "./reader.ts";
+import { spread } from "./spread.ts";
 
 /** A reader with more than this queued at a heartbeat is watched for it. */
 const STALLED_BYTES = 65_536;
@@ -50,19 +51,15 @@ export interface AnswersOptions {
   lastsMs: number;
 }
 
-/** What whoever cannot be served now is told: when to come back. */
-export function farewell(wire: Wire): Uint8Array {
-  return encoder.encode(wire.farewell(retryMs()));
+/** Tells a reader who is not served, or no longer, when to come back, and ends its answer. */
+export function sendAway(sink: Sink, wire: Wire): void {
+  sink.write(encoder.encode(wire.farewell(retryMs())));
+  sink.close();
 }
 
 export function createAnswers({ wire, clock, heartbeatMs, lastsMs }: AnswersOptions): Answers {
   const all = new Set<Open>();
   const heartbeat = encoder.encode(wire.heartbeat);
-
-  function sendAway({ sink }: Answer): void {
-    sink.write(farewell(wire));
-    sink.close();
-  }
 
   function beat(answer: Open): void {
     if (writeOrCut(answer.sink, heartbeat) <= STALLED_BYTES || answer.draining) return;
@@ -85,7 +82,7 @@ export function createAnswers({ wire, clock, heartbeatMs, lastsMs }: AnswersOpti
     tend() {
       const now = clock.elapsed();
       for (const answer of [...all]) {
-        if (answer.endsAt <= now) sendAway(answer);
+        if (answer.endsAt <= now) sendAway(answer.sink, wire);
         else if (answer.beatAt <= now) {
           answer.beatAt = now + heartbeatMs;
           beat(answer);
@@ -98,15 +95,8 @@ export function createAnswers({ wire, clock, heartbeatMs, lastsMs }: AnswersOpti
     },
     count: () => all.size,
     async endAll(overMs) {
-      const leaving = [...all];
-      const began = clock.elapsed();
-      for (const [index, answer] of leaving.entries()) {
-        if (!all.has(answer)) continue;
-        const due = began + (overMs * index) / leaving.length;
-        if (due > clock.elapsed()) await clock.sleep(due - clock.elapsed());
-        sendAway(answer);
-      }
-      for (const answer of [...all]) sendAway(answer);
+      await spread(all, { overMs, clock }, ({ sink }) => sendAway(sink, wire));
+      for (const { sink } of [...all]) sendAway(sink, wire);
     },
   };
 }

@@ -2,7 +2,9 @@
 import * as v from "valibot";
 
 /** A lower-case canonical UUID: the only spelling of an id, so that equal ids are equal strings. */
-export const UUID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** A lower-case UUID, as part of a pattern. */
+export const UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+export const UUID_PATTERN = new RegExp(`^${UUID}$`);
 
 export function uuid(what: string) {
   return v.pipe(

@@ -4,7 +4,7 @@
  */
 
 import type { Sink } from "../ports/host.ts";
-import { createAnswers, farewell } from "./answers.ts";
+import { createAnswers, sendAway } from "./answers.ts";
 import type { House } from "./context.ts";
 import type { Feed, Wire } from "./feed.ts";
 import { createFeeder, type Feeder } from "./feeder.ts";
@@ -115,7 +115,7 @@ export function createFollowers(house: House, options: { wire: Wire; signal: Abo
 
   return {
     follow(name, feed, { sink, credentials }) {
-      if (ending || signal.aborted) return this.turnAway(sink);
+      if (ending || signal.aborted) return sendAway(sink, wire);
       answers.open({ sink, credentials });
       const outlets = outletsOf(feed, wire);
       for (const [index, part] of feed.parts.entries()) {
@@ -125,10 +125,7 @@ export function createFollowers(house: House, options: { wire: Wire; signal: Abo
       void tend();
     },
     isOpen: () => !ending && answers.count() < settings.maxStreams,
-    turnAway(sink) {
-      sink.write(farewell(wire));
-      sink.close();
-    },
+    turnAway: (sink) => sendAway(sink, wire),
     count: answers.count,
     async end(overMs) {
       ending = true;

@@ -11,6 +11,7 @@ import type { Credentials } from "./credential.ts";
 import { type Knocks, knockOf } from "./knock.ts";
 import { watchRevoked } from "./revoked.ts";
 import type { Settings } from "./settings.ts";
+import { spread } from "./spread.ts";
 
 export interface Waiters {
   /** Takes a place, before the caller looks: what happens between a look and the wait after it wakes at once. Throws `unavailable` when there is none. */
@@ -118,13 +119,7 @@ export function createWaiters(options: WaitersOptions): Waiters {
     count: () => places.size,
     async end(overMs) {
       ending = true;
-      const leaving = [...places];
-      const began = clock.elapsed();
-      for (const [index, place] of leaving.entries()) {
-        const due = began + (overMs * index) / leaving.length;
-        if (due > clock.elapsed() && places.has(place)) await clock.sleep(due - clock.elapsed());
-        place.tell("over");
-      }
+      await spread(places, { overMs, clock }, (place) => place.tell("over"));
     },
   };
 }

@@ -2,14 +2,13 @@
 import * as v from "valibot";
 import type { Context } from "../../kernel/context.ts";
 import type { Feed, Part } from "../../kernel/feed.ts";
-import { quote } from "../../kernel/fields.ts";
+import { quote, UUID } from "../../kernel/fields.ts";
 import { Fault } from "../../ports/fault.ts";
 import { EARLIEST, type Entry } from "../../ports/journal.ts";
 import { REALM } from "./channel.ts";
 import { toJson } from "./message.ts";
 import { readableChannel } from "./readable.ts";
 
-const UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 const CHANNELS_MOST = 50;
 
 /** The `channels` of a stream: ids with commas between. */
