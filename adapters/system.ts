@@ -1,4 +1,5 @@
 /** The ports that any runtime's own globals give: clock, ids, log. */
+import { hideSecrets } from "../core/mod.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { Ids } from "../core/ports/ids.ts";
 import { type Log, type LogLevel, logLevels } from "../core/ports/log.ts";
@@ -27,9 +28,6 @@ export const systemIds: Ids = {
   bytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
 };
 
-/** Anything that looks like one of our secrets, wherever a message may have picked it up. */
-const SECRET = /\b(pub|rdg)_[0-9A-Za-z]{20,}/g;
-
 /** One JSON object a line, `level` and above, to `write`. */
 export function jsonLog(level: LogLevel, write: (line: string) => void): Log {
   const least = logLevels.indexOf(level);
@@ -37,7 +35,8 @@ export function jsonLog(level: LogLevel, write: (line: string) => void): Log {
     write(at, event, fields = {}) {
       if (logLevels.indexOf(at) < least) return;
       const line = JSON.stringify({ time: new Date().toISOString(), level: at, event, ...fields });
-      write(`${line.replace(SECRET, "$1_[hidden]")}\n`);
+      // A message may have picked one up anywhere.
+      write(`${hideSecrets(line)}\n`);
     },
   };
 }

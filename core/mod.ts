@@ -2,6 +2,7 @@
 export { type App, createApp } from "./app.ts";
 export { isAddressBlock } from "./kernel/address.ts";
 export type { Ports } from "./kernel/context.ts";
+export { hideSecrets } from "./kernel/credential.ts";
 export { nearest } from "./kernel/nearest.ts";
 export { defaultRateLimits, type RateLimits, type Settings } from "./kernel/settings.ts";
 export { Fault } from "./ports/fault.ts";

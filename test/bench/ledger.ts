@@ -1,15 +1,7 @@
 /** What the readers of all measurements were owed and got: the figures count only while nothing is lost, doubled or out of order. */
 import type { Found } from "./load.ts";
 
-interface Account {
-  total: number;
-  lost: number;
-  disordered: number;
-  dropped: number;
-  notices: number;
-  errors: number;
-  trouble: string;
-}
+type Account = Pick<Found, "total" | "lost" | "disordered" | "dropped" | "notices" | "errors" | "trouble">;
 
 export interface Ledger {
   add(name: string, found: Found): void;
