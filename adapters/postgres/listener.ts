@@ -3,6 +3,7 @@
  */
 import pg from "pg";
 import type { Log } from "../../core/ports/log.ts";
+import { systemClock } from "../system.ts";
 import { clientConfig, quoted } from "./pool.ts";
 
 export interface ListenerOptions {
@@ -105,7 +106,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       options.log.write("warn", "bus_connection_lost", { reason });
       const pause = Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** failures) * (0.5 + Math.random() / 2);
       failures += 1;
-      await sleep(pause, stopped.signal);
+      await systemClock.sleep(pause, stopped.signal);
     }
   }
 
@@ -123,16 +124,4 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       await running;
     },
   };
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }
