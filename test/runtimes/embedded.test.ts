@@ -1,5 +1,5 @@
 /** The embedded PostgreSQL keeps its promises: rows survive, one server a directory, nothing half-made, nothing left behind. */
-import { chown, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chown, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -80,6 +80,20 @@ test("a kill -9 during the first start leaves nothing half-made", async () => {
   const embedded = await start({ dataDir });
   assert.is(embedded.firstStart, true);
   assert.equal(await ask(embedded.connection.host, "select 1 as n"), [{ n: 1 }]);
+  assert.equal(
+    (await namesIn(dataDir)).filter((name) => name.includes(".new-")),
+    [],
+  );
+  await embedded.stop();
+});
+
+test("a first start also clears what the initdb of a killed owner makes while it runs", async () => {
+  const dataDir = fresh();
+  const starting = start({ dataDir });
+  await until(async () => (await namesIn(dataDir)).some((name) => name.startsWith("postgres.new-")));
+  // What an initdb does that finds its directory gone: it makes it again. No pid is this high.
+  await mkdir(join(dataDir, "postgres.new-99999999-0badcafe", "base"), { recursive: true });
+  const embedded = await starting;
   assert.equal(
     (await namesIn(dataDir)).filter((name) => name.includes(".new-")),
     [],

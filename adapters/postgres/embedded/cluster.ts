@@ -45,6 +45,8 @@ export async function ensureCluster(
     await rm(staged, { recursive: true, force: true }).catch(() => undefined);
     throw error;
   }
+  // The initdb of a killed maker makes its directory anew when it had not yet looked at it as we cleared; by now it has.
+  await clearStaged(cluster);
   if (await moveIntoPlace(staged, cluster)) return true;
   if (await stat(join(cluster, "PG_VERSION")).catch(() => null)) return false;
   throw await trouble(`${cluster} exists and holds something else than a PostgreSQL database`, {

@@ -9,6 +9,8 @@ import process from "node:process";
 import { isAlive } from "./postmaster_file.ts";
 
 const ABANDONED_MS = 600_000;
+const REMOVAL_ATTEMPTS = 40;
+const REMOVAL_PAUSE_MS = 50;
 
 /** A passing name beside `place`, not yet made. */
 export function stagingName(place: string): string {
@@ -55,14 +57,14 @@ async function isAbandoned(path: string, maker: number): Promise<boolean> {
   return touched < limit;
 }
 
-/** The initdb of a killed maker may still be writing there; it ends by itself as its files vanish. */
+/**
+ * The initdb of a killed maker may still be writing there; it ends by itself as its files vanish.
+ * Whether the directory is gone is looked up, since a removal that raced with a writer may claim so without being done.
+ */
 async function removeStubborn(path: string): Promise<void> {
-  for (let attempt = 0; attempt < 20; attempt++) {
-    const failed = await rm(path, { recursive: true, force: true }).then(
-      () => false,
-      () => true,
-    );
-    if (!failed) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  for (let attempt = 0; attempt < REMOVAL_ATTEMPTS; attempt++) {
+    await rm(path, { recursive: true, force: true }).catch(() => undefined);
+    if (!(await stat(path).catch(() => null))) return;
+    await new Promise((resolve) => setTimeout(resolve, REMOVAL_PAUSE_MS));
   }
 }
