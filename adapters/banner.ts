@@ -23,7 +23,20 @@ export function banner(config: Config, { ports, missing }: Started): string {
     lines.push("", "Follow it (in the same shell):", `  curl -N "${stream}/channel/v1/public/$ID?from=earliest"`);
   if (mcp !== null)
     lines.push("", "Add the MCP server to Claude Code:", `  claude mcp add --transport http millrace ${mcp}/mcp`);
+  if (rest !== null) lines.push("", ...modeLines(config, rest));
   return `${lines.join("\n")}\n\n`;
+}
+
+function modeLines({ datastoreToken }: Config, rest: string): string[] {
+  if (datastoreToken !== null)
+    return [
+      "Documents, queues, tables and files take DATASTORE_TOKEN as a bearer; the manuals:",
+      `  curl ${rest}/document`,
+    ];
+  return [
+    "Documents, queues, tables and files are closed; to open them, set a token of your choice:",
+    "  DATASTORE_TOKEN=$(openssl rand -hex 32) npm start",
+  ];
 }
 
 function publishLine(rest: string): string {

@@ -7,16 +7,19 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { type App, type AppName, createApp, type Ports, type Settings } from "../core/mod.ts";
+import { FILES_PREFIX } from "../core/ports/files.ts";
 import type { Log } from "../core/ports/log.ts";
 import type { Objects } from "../core/ports/objects.ts";
 import { banner, type Started } from "./banner.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { openDisk } from "./disk.ts";
+import { nativeHashes } from "./hashes.ts";
 import { openMinio } from "./minio.ts";
 import { openStorage, type Storage } from "./postgres/storage.ts";
 import { sharedProbe } from "./probe.ts";
 import { keptSalt } from "./salt.ts";
 import { CLOSE_MS, closeInTime, type Door, deadlineOf, giveNotice, stopAtSignals } from "./shutdown.ts";
+import { splitObjects } from "./split_objects.ts";
 import { jsonLog, systemClock, systemIds } from "./system.ts";
 
 export interface Listener extends Door {
@@ -123,6 +126,7 @@ export function portsOf(storage: Pick<Storage, "database" | "bus">, objects: Obj
     database: { ...database, ready: sharedProbe(() => database.ready(), systemClock) },
     bus,
     objects: { ...objects, ready: sharedProbe(() => objects.ready(), systemClock) },
+    hashes: nativeHashes,
     clock: systemClock,
     ids: systemIds,
     log,
@@ -130,7 +134,7 @@ export function portsOf(storage: Pick<Storage, "database" | "bus">, objects: Obj
 }
 
 async function openObjects(config: Config, log: Log): Promise<Objects> {
-  if (config.s3 === null) return openDisk({ directory: join(config.dataDir, "objects") });
+  if (config.s3 === null) return openDirectories(config);
   return openMinio({ ...config.s3, log }).catch((error) => {
     throw new Error(
       `The object store cannot be used: ${describe(error)} Check S3_ENDPOINT (${config.s3?.endpoint}) and its keys`,
@@ -139,6 +143,13 @@ async function openObjects(config: Config, log: Log): Promise<Objects> {
       },
     );
   });
+}
+
+/** Objects on disk; temporary files may have a directory of their own. */
+async function openDirectories({ dataDir, fileTempDir }: Config): Promise<Objects> {
+  const objects = await openDisk({ directory: join(dataDir, "objects") });
+  if (fileTempDir === null) return objects;
+  return splitObjects(objects, { prefix: FILES_PREFIX, objects: await openDisk({ directory: fileTempDir }) });
 }
 
 /** Where each app is when they do not share a port. */
@@ -156,8 +167,12 @@ async function settingsOf(config: Config, log: Log): Promise<Settings> {
     ports: portsByApp(config),
     tokenSecretSalt: await saltOf(config, log),
     internalToken: config.internalToken,
+    datastoreToken: config.datastoreToken,
     payloadMaxBytes: config.payloadMaxBytes,
     payloadInlineMaxBytes: config.payloadInlineMaxBytes,
+    fileMaxBytes: config.fileMaxBytes,
+    documentMaxBytes: config.documentMaxBytes,
+    fileQuotaBytes: config.fileQuotaBytes,
     defaultTtlSeconds: config.defaultTtlSeconds,
     rateLimits: config.rateLimits,
     allowedOrigins: config.allowedOrigins,

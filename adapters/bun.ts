@@ -15,6 +15,7 @@ interface BunServe {
     hostname: string;
     port: number;
     idleTimeout: number;
+    maxRequestBodySize: number;
     development: boolean;
     error(): Response;
     fetch(request: Request, server: BunServer): Promise<Response>;
@@ -28,6 +29,8 @@ export const listenOnBun: Listen = async (app, { host, port, apps }) => {
     port,
     // Bun would end silent streams and long tool calls after 10 s.
     idleTimeout: 0,
+    // And cut bodies off at 128 MiB; how large one may be is decided where it is read.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     // Its own page for an error shows stack and sources to the caller.
     development: false,
     error: () => new Response(null, { status: 500 }),

@@ -1,15 +1,18 @@
-/** The environment, read once and validated with messages that name the variable and the wanted form. `.env.example` lists every name. */
+/** The environment, read once and validated with messages that name the variable and the wanted form. Which there are: `variables.ts`. */
 import * as v from "valibot";
-import { type AppName, defaultRateLimits, isAddressBlock, nearest, type RateLimits } from "../core/mod.ts";
-import { appNames } from "../core/ports/host.ts";
-import { type LogLevel, logLevels } from "../core/ports/log.ts";
-import { readNatsAddress } from "./nats_address.ts";
+import { type AppName, defaultRateLimits, nearest, type RateLimits } from "../core/mod.ts";
+import type { LogLevel } from "../core/ports/log.ts";
+import { secrets, variables } from "./variables.ts";
+
+export { variables } from "./variables.ts";
 
 export interface Config {
   host: string;
   /** Ports with the apps each of them serves. */
   listeners: { port: number; apps: ReadonlySet<AppName> }[];
   dataDir: string;
+  /** Where temporary files are kept on disk; null: with the other objects. */
+  fileTempDir: string | null;
   /** null: the embedded PostgreSQL; "environment": the PG* variables. */
   databaseUrl: string | "environment" | null;
   /** null: knocks travel by the database itself. */
@@ -19,11 +22,15 @@ export interface Config {
   s3: { endpoint: string; bucket: string; accessKey: string; secretKey: string; region: string } | null;
   tokenSecretSalt: string | null;
   internalToken: string | null;
+  datastoreToken: string | null;
   channelBase: string | null;
   restBase: string | null;
   mcpBase: string | null;
   payloadMaxBytes: number;
   payloadInlineMaxBytes: number;
+  fileMaxBytes: number;
+  documentMaxBytes: number;
+  fileQuotaBytes: number;
   defaultTtlSeconds: number;
   rateLimits: RateLimits | null;
   allowedOrigins: string[];
@@ -47,123 +54,6 @@ const HIDDEN = "[hidden]";
 
 type Environment = { readonly [name: string]: string | undefined };
 
-const whole = (least: number, most: number, initial: string) =>
-  v.pipe(
-    v.optional(v.string(), initial),
-    v.check(
-      (text) => /^\d+$/.test(text) && Number(text) >= least && Number(text) <= most,
-      `a whole number from ${least} to ${most}`,
-    ),
-    v.transform(Number),
-  );
-const oneOf = <const T extends readonly string[]>(names: T, initial: T[number]) =>
-  v.optional(v.picklist(names, `one of ${names.join(", ")}`), initial);
-const portNumber = v.pipe(
-  v.string(),
-  v.check((text) => /^\d+$/.test(text) && Number(text) < 65_536, "a port, 0 to 65535"),
-  v.transform(Number),
-);
-const port = v.optional(portNumber);
-const url = (what: string) =>
-  v.optional(
-    v.pipe(
-      v.string(),
-      v.check((text) => /^https?:\/\/[^/]/.test(text) && URL.canParse(text), what),
-      v.transform((text) => text.replace(/\/+$/, "")),
-    ),
-  );
-const list = v.pipe(
-  v.optional(v.string(), ""),
-  v.transform((text) =>
-    text
-      .split(",")
-      .map((part) => part.trim())
-      .filter((part) => part !== ""),
-  ),
-);
-const apps = v.pipe(
-  v.optional(v.string(), appNames.join(",")),
-  v.transform((text) => text.split(",").map((part) => part.trim())),
-  v.array(v.picklist(appNames, `a comma-separated list of ${appNames.join(", ")}`)),
-);
-const plain = v.optional(v.string());
-
-/** Whether the driver's parser takes a URL of its kind, blanks and an empty host included; on Deno the words of its refusal hold the whole URL. */
-function isReadableUrl(text: string): boolean {
-  if (!/^postgres(ql)?:/.test(text)) return true;
-  return [text, encodeURI(text)].some((form) => URL.canParse(form.replace("@/", "@host/")));
-}
-
-/** Every variable we read, in the order of `.env.example`. */
-export const variables = {
-  PORT: v.optional(portNumber, "8080"),
-  HOST: v.optional(v.string(), "0.0.0.0"),
-  MILLRACE_APPS: apps,
-  PORT_SITE: port,
-  PORT_REST: port,
-  PORT_MCP: port,
-  PORT_CONNECTIONS: port,
-  DATA_DIR: v.optional(v.string(), "./data"),
-  DATABASE_URL: v.optional(
-    v.pipe(
-      v.string(),
-      v.regex(/^postgres(ql)?:\/\//, "a URL such as postgres://user:password@host:5432/database"),
-      v.check(isReadableUrl, "a URL with the special characters of user and password percent-encoded (%40 for @)"),
-    ),
-  ),
-  PGHOST: plain,
-  NATS_URL: v.optional(
-    v.pipe(
-      v.string(),
-      v.check(
-        (text) => readNatsAddress(text) !== null,
-        "a URL such as nats://user:password@host:4222 or tls://host:4222, or several alike separated by commas",
-      ),
-    ),
-  ),
-  AUTO_MIGRATE: oneOf(["true", "false"], "true"),
-  MILLRACE_ALLOW_UNSAFE_DATABASE: oneOf(["true", "false"], "false"),
-  S3_ENDPOINT: url("a URL such as https://s3.example.org"),
-  S3_BUCKET: v.optional(v.string(), "millrace"),
-  S3_ACCESS_KEY: plain,
-  S3_SECRET_KEY: plain,
-  S3_REGION: v.optional(v.string(), "us-east-1"),
-  TOKEN_SECRET_SALT: plain,
-  INTERNAL_TOKEN: v.optional(v.pipe(v.string(), v.regex(/^\S+$/, "a token without spaces"))),
-  CHANNEL_HOSTNAME: v.optional(
-    v.pipe(
-      v.string(),
-      v.regex(/^(https?:\/\/)?[^\s/]+\/?$/, "a host such as channels.example.org, or http(s)://host[:port]"),
-    ),
-  ),
-  REST_URL: url("a URL such as https://api.example.org"),
-  MCP_URL: url("a URL such as https://mcp.example.org"),
-  PAYLOAD_MAX_BYTES: whole(1, 67_108_864, "1048576"),
-  PAYLOAD_INLINE_MAX_BYTES: whole(0, 1_048_576, "16384"),
-  DEFAULT_TTL_SECONDS: whole(1, 172_800, "86400"),
-  RATE_LIMIT: oneOf(["on", "off"], "on"),
-  ALLOWED_ORIGINS: v.pipe(
-    list,
-    v.everyItem(
-      (part) => part === "*" || /^https?:\/\/[^/]+$/.test(part),
-      "a comma-separated list of origins, such as https://app.example.org, or *",
-    ),
-  ),
-  TRUSTED_PROXIES: v.pipe(
-    list,
-    v.everyItem(
-      (part) => isAddressBlock(part),
-      "a comma-separated list of addresses or CIDR blocks, such as 10.0.0.0/8",
-    ),
-  ),
-  MAX_STREAMS: whole(1, 1_000_000, "20000"),
-  DRAIN_LB: whole(0, 600, "3"),
-  DRAIN: whole(0, 3_600, "20"),
-  MILLRACE_LANES: whole(1, 16, "1"),
-  LOG_LEVEL: oneOf(logLevels, "info"),
-  VERSION: plain,
-} as const;
-
 /** The configuration of an environment; throws ConfigError naming every wrong variable at once. */
 export function readConfig(environment: Environment, version: string): Config {
   const given = Object.fromEntries(
@@ -182,9 +72,6 @@ export function readConfig(environment: Environment, version: string): Config {
   if (problems.length > 0 || output === null) throw new ConfigError(problems.join("\n"));
   return toConfig(output, version);
 }
-
-/** Shown by no error, right or wrong. */
-const secrets: ReadonlySet<string> = new Set(["TOKEN_SECRET_SALT", "INTERNAL_TOKEN", "S3_ACCESS_KEY", "S3_SECRET_KEY"]);
 
 /** A value as an error may show it, for the words of an error end up in logs. */
 function shown(name: string, value: string): string {
@@ -221,6 +108,8 @@ function missingNames(values: Values): string[] {
     );
   }
   if (values.S3_ENDPOINT !== undefined) {
+    if (values.FILE_TEMP_DIR !== undefined)
+      problems.push("FILE_TEMP_DIR is set although S3_ENDPOINT keeps the files; leave one of the two out");
     for (const name of ["S3_ACCESS_KEY", "S3_SECRET_KEY"] as const) {
       if (values[name] === undefined) problems.push(`${name} is missing; S3_ENDPOINT needs it`);
     }
@@ -235,6 +124,7 @@ function toConfig(values: Values, version: string): Config {
     host: values.HOST,
     listeners: listenersOf(values),
     dataDir: values.DATA_DIR,
+    fileTempDir: values.FILE_TEMP_DIR ?? null,
     databaseUrl: values.DATABASE_URL ?? (values.PGHOST === undefined ? null : "environment"),
     natsUrl: values.NATS_URL ?? null,
     autoMigrate: values.AUTO_MIGRATE === "true",
@@ -251,12 +141,16 @@ function toConfig(values: Values, version: string): Config {
           },
     tokenSecretSalt: values.TOKEN_SECRET_SALT ?? null,
     internalToken: values.INTERNAL_TOKEN ?? null,
+    datastoreToken: values.DATASTORE_TOKEN ?? null,
     channelBase: base === undefined ? null : base.includes("://") ? base : `https://${base}`,
     restBase: values.REST_URL ?? null,
     // People give the endpoint itself by this name.
     mcpBase: values.MCP_URL?.replace(/\/mcp$/, "") ?? null,
     payloadMaxBytes: values.PAYLOAD_MAX_BYTES,
     payloadInlineMaxBytes: values.PAYLOAD_INLINE_MAX_BYTES,
+    fileMaxBytes: values.FILE_MAX_BYTES,
+    documentMaxBytes: values.DOCUMENT_MAX_BYTES,
+    fileQuotaBytes: values.FILE_QUOTA_BYTES,
     defaultTtlSeconds: values.DEFAULT_TTL_SECONDS,
     rateLimits: values.RATE_LIMIT === "on" ? defaultRateLimits : null,
     allowedOrigins: values.ALLOWED_ORIGINS,

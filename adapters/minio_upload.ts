@@ -80,28 +80,29 @@ async function send({ call, bucket, key }: UploadTarget, bytes: Uint8Array, quer
   );
 }
 
-/** Cuts a stream into parts of equal size, the last one smaller and possibly empty. */
+/** Cuts a stream into parts of equal size, the last one smaller and possibly empty. All are given in one buffer: a part is good until the next is asked for. */
 function partSource(reader: ReadableStreamDefaultReader<Uint8Array>) {
-  let held: Uint8Array[] = [];
-  let heldBytes = 0;
+  const buffer = Buffer.allocUnsafeSlow(PART_BYTES);
+  let rest = new Uint8Array();
   let over = false;
 
   async function next(): Promise<Uint8Array> {
-    while (!over && heldBytes < PART_BYTES) {
-      const read = await reader.read();
-      over = read.done;
-      if (!read.value) continue;
-      held.push(read.value);
-      heldBytes += read.value.byteLength;
+    let filled = 0;
+    while (filled < PART_BYTES) {
+      if (rest.byteLength === 0) {
+        if (over) break;
+        const read = await reader.read();
+        over = read.done;
+        rest = (read.value as Uint8Array<ArrayBuffer> | undefined) ?? rest;
+        continue;
+      }
+      const piece = rest.subarray(0, PART_BYTES - filled);
+      buffer.set(piece, filled);
+      filled += piece.byteLength;
+      rest = rest.subarray(piece.byteLength);
     }
-    const [only] = held;
-    const all = only && held.length === 1 ? only : Buffer.concat(held, heldBytes);
-    const part = all.subarray(0, PART_BYTES);
-    const rest = all.subarray(part.byteLength);
-    held = rest.byteLength > 0 ? [rest] : [];
-    heldBytes = rest.byteLength;
-    return part;
+    return buffer.subarray(0, filled);
   }
 
-  return { next, ended: () => over && heldBytes === 0 };
+  return { next, ended: () => over && rest.byteLength === 0 };
 }

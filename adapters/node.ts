@@ -7,7 +7,10 @@ import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { Host, Sink } from "../core/mod.ts";
 import { boot, isEntry, type Listen } from "./boot.ts";
 import { answerEarly, isWhole } from "./node_linger.ts";
+import { createPatience } from "./node_patience.ts";
 import { createChunker, socketSink } from "./node_sink.ts";
+
+const PATIENCE_EVERY_MS = 5_000;
 
 /** Stands in for the Host header that a health check by HTTP/1.0 leaves out. */
 const NO_HOST = "localhost";
@@ -58,7 +61,8 @@ export const listenOnNode: Listen = async (app, { host, port, apps }) => {
     },
     { hostname: NO_HOST },
   );
-  const limits = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 65_000 };
+  // How long a body may take depends on how much comes: see node_patience.ts.
+  const limits = { headersTimeout: 10_000, requestTimeout: 0, keepAliveTimeout: 65_000 };
   const server = createServer(limits, (incoming, outgoing) => {
     // The server as a whole (RFC 9110, section 9.3.7), which no URL names: a path that every listener has speaks for it.
     if (incoming.method === "OPTIONS" && incoming.url === "*") incoming.url = "/healthz";
@@ -68,6 +72,9 @@ export const listenOnNode: Listen = async (app, { host, port, apps }) => {
     server.once("error", reject);
     server.listen(port, host, resolve);
   });
+  const patience = setInterval(createPatience({ open, now: () => performance.now() }), PATIENCE_EVERY_MS);
+  patience.unref();
+  server.once("close", () => clearInterval(patience));
   const address = server.address();
   return {
     port: typeof address === "object" && address !== null ? address.port : port,

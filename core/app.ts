@@ -1,5 +1,6 @@
 /** The whole server as a value: the only place that knows all floors. */
 import { capabilities as all } from "./capabilities/mod.ts";
+import { batchOf } from "./faces/batch.ts";
 import { docsRoutes } from "./faces/docs.ts";
 import { mcpRoutes } from "./faces/mcp/mod.ts";
 import { openapiRoutes } from "./faces/openapi.ts";
@@ -12,7 +13,7 @@ import type { House, Phase, Ports } from "./kernel/context.ts";
 import { createCredentials } from "./kernel/credential.ts";
 import { runDuties } from "./kernel/duty.ts";
 import { createFollowers } from "./kernel/follow.ts";
-import { createCorridor } from "./kernel/invoke.ts";
+import { createCorridor, createInnerCorridor } from "./kernel/invoke.ts";
 import { createKnocks } from "./kernel/knock.ts";
 import { createLimiter } from "./kernel/limit.ts";
 import { createOnce } from "./kernel/once.ts";
@@ -60,12 +61,14 @@ export function createApp(ports: Ports, settings: Settings, capabilities: readon
   const house: House = { ...ports, phase: () => phase, ...own };
   const followers = createFollowers(house, { wire: sseWire, signal: life.signal });
   const corridor = createCorridor(house);
-  const operations = operationsOf(capabilities);
+  const batch = batchOf(operationsOf(capabilities), createInnerCorridor(house));
+  const mounted = batch === null ? capabilities : [...capabilities, batch];
+  const operations = operationsOf(mounted);
   const calls = [
     ...restRoutes(operations, corridor, settings),
     ...mcpRoutes(operations, corridor, house),
     ...openapiRoutes(operations, settings),
-    ...docsRoutes(capabilities, settings),
+    ...docsRoutes(mounted, settings),
   ];
   const answer = createRouter(
     [...refuseWhenStopping(calls, house.phase), ...sseRoutes(operations, corridor, { followers, settings })],

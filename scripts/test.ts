@@ -22,6 +22,8 @@ const FIRST: readonly string[] = ["test/scripts/test_runner", "test/contracts/mi
 const BOUNDS: readonly (readonly [start: string, ms: number])[] = [
   ["test/faults/", 300_000],
   ["test/bench/", 300_000],
+  ["test/fuzz/sqlmap", 900_000],
+  ["test/fuzz/tables", 300_000],
   ["test/runtimes/", 300_000],
 ];
 

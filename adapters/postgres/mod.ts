@@ -8,15 +8,20 @@ import type { Database } from "../../core/ports/database.ts";
 import type { Log } from "../../core/ports/log.ts";
 import { openBus } from "./bus.ts";
 import { postgresDocuments } from "./documents.ts";
+import { postgresFiles } from "./files.ts";
 import { postgresJournal } from "./journal.ts";
 import { postgresLeases } from "./leases.ts";
 import { readMigrations } from "./migrate.ts";
+import { unitsOver } from "./mixed_unit.ts";
 import { postgresObjectDeletions } from "./object_deletions.ts";
 import { openPool, type Statement } from "./pool.ts";
+import { postgresQueue } from "./queue.ts";
+import { queueUnit } from "./queue_push.ts";
 import { readinessOf } from "./readiness.ts";
-import { commitUnit } from "./unit.ts";
+import { postgresTables, tableUnits } from "./tables.ts";
 
 export { refuseUnsafe, UnsafeSetting } from "./readiness.ts";
+export { warnWithoutRoles } from "./tables/roles.ts";
 
 export interface PostgresOptions {
   /** Where the database is, as the `pg` driver wants it: `{ connectionString }` or `{ host, port, user, … }`. */
@@ -55,6 +60,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
   const pool = openPool({ connection, schema, clockOffsetMs, size: poolSize, log });
   const appends = openPool({ connection, schema, clockOffsetMs, size: lanes, log });
   const { journal, drained } = postgresJournal({ pool, appends, lanes });
+  const { queue, drained: queueDrained } = postgresQueue(pool);
 
   let closing: Promise<unknown> | null = null;
   let installation: string | null = null;
@@ -62,8 +68,11 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
   const database: Database = {
     journal,
     documents: postgresDocuments(pool),
+    files: postgresFiles(pool),
+    tables: postgresTables(pool),
+    queue,
     objectDeletions: postgresObjectDeletions(pool),
-    commit: (unit) => commitUnit(pool, unit),
+    commit: unitsOver(pool, [tableUnits, queueUnit]),
     lease: postgresLeases(pool),
     async installation() {
       // It never changes, and every large payload asks for it.
@@ -73,7 +82,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
     },
     ready: () => readinessOf(pool, needed),
     async close() {
-      closing ??= drained().then(() => Promise.all([pool.end(), appends.end()]));
+      closing ??= Promise.all([drained(), queueDrained()]).then(() => Promise.all([pool.end(), appends.end()]));
       await closing;
     },
   };

@@ -1,6 +1,6 @@
 /**
- * A pool of connections, each set up alike, and the one way to run a statement on it. There are no transactions here: every
- * statement stands alone, so one that lost a deadlock is simply run again.
+ * A pool of connections, each set up alike, and the two ways to use one: a statement that stands alone, or a transaction of several. What lost a
+ * deadlock is undone, so either is simply run again.
  */
 import pg from "pg";
 import type { Log } from "../../core/ports/log.ts";
@@ -31,6 +31,12 @@ export interface Statement {
 export interface Pool {
   /** Runs the statement and returns its rows. Throws Faults only; `lost` has the words for a connection lost meanwhile. */
   query<Row extends object>(statement: Statement, values: readonly unknown[], lost?: string): Promise<Row[]>;
+  /**
+   * Runs `work` within one transaction of the default isolation and resolves once it is committed. When `work` throws, all is rolled back and what it
+   * threw is thrown, unless a statement of it lost a deadlock or a serialization: then the whole work runs again, so it MUST NOT have effects elsewhere.
+   * Its statements go through the `query` that it is given, one at a time and not after it is over; `lost` has the words for a connection lost during the commit.
+   */
+  transaction<T>(work: (query: Pool["query"]) => Promise<T>, lost?: string): Promise<T>;
   /** Waits for statements under way and closes all connections. */
   end(): Promise<void>;
 }
@@ -42,8 +48,11 @@ const STATEMENT_MS = 5_000;
 const IDLE_IN_TRANSACTION_MS = 2_000;
 /** Longer than the server's own limits: it speaks when the server has stopped answering altogether. */
 const ANSWER_MS = 8_000;
-/** How often a statement that lost a deadlock runs in all. */
+/** How often what lost a deadlock runs in all. */
 const TRIES = 4;
+
+const LOST_BEFORE = "The connection to the database was lost before the commit, so nothing was stored; retry.";
+const LOST_AT_COMMIT = "The connection to the database was lost: it is unknown whether this was stored.";
 
 /** Opens connections as they are needed; it does not connect by itself. */
 export function openPool(options: PoolOptions): Pool {
@@ -74,7 +83,33 @@ export function openPool(options: PoolOptions): Pool {
     }
   }
 
+  async function transact<T>(
+    work: (query: Pool["query"]) => Promise<T>,
+    lost: string,
+  ): Promise<{ value: T } | { error: unknown; again: boolean }> {
+    const client = resting.take() ?? (await pool.connect().catch(refuseUnreached));
+    const steps = transactionOn(client);
+    try {
+      await steps.begin();
+      const value = await work(steps.query);
+      await steps.commit(lost);
+      resting.give(client);
+      return { value };
+    } catch (error) {
+      if (await steps.rollback()) resting.give(client);
+      else client.release(true);
+      return { error, again: failureOf(steps.failed()) === "contended" };
+    }
+  }
+
   return {
+    async transaction(work, lost = LOST_AT_COMMIT) {
+      for (let tries = 1; ; tries += 1) {
+        const result = await transact(work, lost);
+        if ("value" in result) return result.value;
+        if (!result.again || tries === TRIES) throw result.error;
+      }
+    },
     async query<Row extends object>(statement: Statement, values: readonly unknown[], lost?: string): Promise<Row[]> {
       for (let tries = 1; ; tries += 1) {
         const result = await attempt<Row>(statement, values);
@@ -96,6 +131,45 @@ async function run<Row extends object>(
 ): Promise<Row[]> {
   if (statement.asText) return (await textRows(client, statement, values as TextValue[])) as Row[];
   return (await client.query<Row>({ name: statement.name, text: statement.text, values: [...values] })).rows;
+}
+
+/** One transaction on a client, step by step. */
+function transactionOn(client: pg.ClientBase) {
+  let failed: unknown = null;
+  let over = false;
+
+  async function step<T>(run: () => Promise<T>, lost: string): Promise<T> {
+    if (over) throw new Error("the transaction is over: a statement came after it, or was not awaited");
+    try {
+      return await run();
+    } catch (error) {
+      failed = error;
+      throw faultOf(error, lost);
+    }
+  }
+
+  return {
+    /** The last error of a statement, as the driver gave it; null when there was none. */
+    failed: () => failed,
+    begin: () => step(() => client.query("BEGIN"), LOST_BEFORE),
+    query: <Row extends object>(statement: Statement, values: readonly unknown[], lost = LOST_BEFORE): Promise<Row[]> =>
+      step(() => run<Row>(client, statement, values), lost),
+    async commit(lost: string): Promise<void> {
+      const { command } = await step(() => client.query("COMMIT"), lost);
+      over = true;
+      // The server's answer when a statement has failed before and whoever sent it went on all the same.
+      if (command === "ROLLBACK") throw faultOf(failed);
+    },
+    /** False when the connection is of no more use. */
+    async rollback(): Promise<boolean> {
+      over = true;
+      if (failureOf(failed) === "lost") return false;
+      return client.query("ROLLBACK").then(
+        () => true,
+        () => false,
+      );
+    },
+  };
 }
 
 function refuseUnreached(error: unknown): never {

@@ -7,7 +7,7 @@ import type { Config } from "../config.ts";
 import { systemClock } from "../system.ts";
 import { startEmbedded } from "./embedded.ts";
 import { migrateUp } from "./migrate.ts";
-import { openPostgres, refuseUnsafe, UnsafeSetting } from "./mod.ts";
+import { openPostgres, refuseUnsafe, UnsafeSetting, warnWithoutRoles } from "./mod.ts";
 
 export interface Storage {
   database: Database;
@@ -29,6 +29,7 @@ export async function openStorage(config: DatabaseConfig, log: Log): Promise<Sto
   try {
     await waitFor(() => refuseUnsafe({ connection, allow: config.allowUnsafeDatabase, log }), log);
     if (config.autoMigrate) await migrateUp({ connection, log });
+    await warnWithoutRoles({ connection, log });
     const { database, bus } = await openPostgres({
       connection,
       lanes: config.lanes,

@@ -2,24 +2,23 @@
  * A unit of commands as one call of `commit_unit`. See migrations/0002_documents.sql.
  */
 import type { Command, Committed, Outcome } from "../../core/ports/database.ts";
-import type { PutDocument, RemoveDocument } from "../../core/ports/documents.ts";
+import type { DocumentCommand } from "../../core/ports/documents.ts";
 import type { AppendEntries, CloseSubject, OpenSubject } from "../../core/ports/journal.ts";
+import { plainArray } from "./array.ts";
 import { appendParameters, type BatchRow, pack } from "./batch.ts";
+import { documentCommand, type WrittenDocument, writtenDocument } from "./document_command.ts";
 import { UNKNOWN } from "./journal.ts";
 import type { Pool, Statement } from "./pool.ts";
 
 const COMMIT: Statement = {
   name: "commit_unit",
-  text: `SELECT place, refused, outcome FROM commit_unit($1::jsonb, $2::jsonb, ${appendParameters(3)})`,
+  text: `SELECT place, refused, outcome FROM commit_unit($1::jsonb, $2::jsonb, ${appendParameters(3)}, $19::int[])`,
 };
 
 /** What became of one command, or of all appends together. */
 type Row = { refused: boolean } & ({ place: number; outcome: Written } | { place: null; outcome: BatchRow });
 
-type Written =
-  | { status: "put"; version: number; created_ms: number; updated_ms: number }
-  | { status: "stale"; version: number }
-  | { status: "removed" | "absent" | "opened" | "exists" | "closed" | "active" };
+type Written = WrittenDocument | { status: "opened" | "exists" | "closed" | "active" };
 
 /** A command and its place in the unit. */
 interface Placed<C extends Command> {
@@ -27,15 +26,16 @@ interface Placed<C extends Command> {
   command: C;
 }
 
-/** Carries out the unit on the pool. */
-export async function commitUnit(pool: Pool, unit: readonly Command[]): Promise<Committed> {
-  const documents: Placed<PutDocument | RemoveDocument>[] = [];
+/** Carries out a unit of documents and journal, in one statement on the pool or within a transaction. */
+export async function commitUnit(pool: Pick<Pool, "query">, unit: readonly Command[]): Promise<Committed> {
+  const documents: Placed<DocumentCommand>[] = [];
   const subjects: Placed<OpenSubject | CloseSubject>[] = [];
   const appends: Placed<AppendEntries>[] = [];
   for (const [place, command] of unit.entries()) {
     if (command.op === "journal.append") appends.push({ place, command });
     else if (command.op === "journal.open" || command.op === "journal.close") subjects.push({ place, command });
-    else documents.push({ place, command });
+    // All else is carried out elsewhere: see `mixed_unit.ts`.
+    else documents.push({ place, command: command as DocumentCommand });
   }
 
   const { first, repeats } = apart(appends);
@@ -48,7 +48,12 @@ export async function commitUnit(pool: Pool, unit: readonly Command[]): Promise<
   );
   const rows = await pool.query<Row>(
     COMMIT,
-    [JSON.stringify(documents.map(documentCommand)), JSON.stringify(subjects.map(subjectCommand)), ...parameters],
+    [
+      JSON.stringify(documents.map(({ place, command }) => documentCommand(place, command))),
+      JSON.stringify(subjects.map(subjectCommand)),
+      ...parameters,
+      versionsOf(first, unit),
+    ],
     UNKNOWN,
   );
 
@@ -98,17 +103,17 @@ function apart(appends: readonly Placed<AppendEntries>[]): { first: Placed<Appen
   return { first, repeats };
 }
 
-function documentCommand({ place, command }: Placed<PutDocument | RemoveDocument>): object {
-  const { op, realm, collection, id } = command;
-  const named = { n: place, op, realm, collection, id };
-  if (command.op === "document.remove") return named;
-  // The body as text within the JSON: jsonb would refuse U+0000 and lone surrogates in it.
-  return {
-    ...named,
-    body: JSON.stringify(command.body),
-    if_version: command.ifVersion ?? null,
-    expires_ms: command.expiresAt?.getTime() ?? null,
-  };
+/** For each entry the place of the command whose version it asks for; null when none does. */
+function versionsOf(appends: readonly Placed<AppendEntries>[], unit: readonly Command[]): string | null {
+  const asked = appends.flatMap(({ command }) => command.entries.map(({ versionOf }) => versionOf ?? null));
+  if (asked.every((command) => command === null)) return null;
+  return plainArray(
+    asked.map((command) => {
+      const place = command === null ? null : unit.indexOf(command);
+      if (place === -1) throw new Error("an entry asks for the version of a command that is not in its unit");
+      return place;
+    }),
+  );
 }
 
 function subjectCommand({ place, command }: Placed<OpenSubject | CloseSubject>): object {
@@ -123,19 +128,14 @@ function subjectCommand({ place, command }: Placed<OpenSubject | CloseSubject>):
 }
 
 function outcomeOf(outcome: Written): Outcome {
-  const { status } = outcome;
-  switch (status) {
-    case "put":
-      return {
-        status,
-        version: outcome.version,
-        createdAt: new Date(outcome.created_ms),
-        updatedAt: new Date(outcome.updated_ms),
-      };
-    case "stale":
-      return { status, version: outcome.version };
+  switch (outcome.status) {
+    case "opened":
+    case "exists":
+    case "closed":
+    case "active":
+      return { status: outcome.status };
     default:
-      return { status };
+      return writtenDocument(outcome);
   }
 }
 

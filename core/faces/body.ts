@@ -1,15 +1,17 @@
 /** Reading request bodies: counted while they arrive, refused as soon as they are too large. */
 import { Fault } from "../ports/fault.ts";
 
+/** The body as it comes in, for a reader that counts for itself; throws `too_large` when Content-Length says that it will be. */
+export function openBody(request: Request, most: number): ReadableStream<Uint8Array> {
+  refuseEncoded(request);
+  const length = Number(request.headers.get("content-length") ?? 0);
+  if (length > most) throw tooLarge(most, length);
+  return request.body ?? new Blob([]).stream();
+}
+
 /** The whole body; throws `too_large` at the first byte too many, or at once when Content-Length says so. */
 export async function readBody(request: Request, most: number): Promise<Uint8Array<ArrayBuffer>> {
-  const encoding = request.headers.get("content-encoding");
-  if (encoding !== null && encoding.toLowerCase() !== "identity") {
-    throw new Fault(
-      "invalid_input",
-      `Content-Encoding ${encoding.slice(0, 40)} is not taken; send the body uncompressed`,
-    );
-  }
+  refuseEncoded(request);
   const length = request.headers.get("content-length");
   if (length !== null) {
     if (Number(length) > most) throw tooLarge(most, Number(length));
@@ -33,6 +35,16 @@ export async function readBody(request: Request, most: number): Promise<Uint8Arr
     chunks.push(value);
   }
   return joined(chunks, size);
+}
+
+function refuseEncoded(request: Request): void {
+  const encoding = request.headers.get("content-encoding");
+  if (encoding !== null && encoding.toLowerCase() !== "identity") {
+    throw new Fault(
+      "invalid_input",
+      `Content-Encoding ${encoding.slice(0, 40)} is not taken; send the body uncompressed`,
+    );
+  }
 }
 
 /** The caller has gone, so nobody reads this; it keeps the log free of errors that are not ours. */

@@ -6,7 +6,15 @@
 import { type CredentialKind, credentialKinds, ticketKind } from "../kernel/credential.ts";
 import { type Forms, formsOf, strayFields } from "../kernel/forms.ts";
 import { jsonSchema } from "../kernel/json_schema.ts";
-import { type Endpoint, endpointsOf, type Needs, type Operation, pollOf } from "../kernel/operation.ts";
+import {
+  bodyRuleOf,
+  type Endpoint,
+  endpointsOf,
+  type Needs,
+  type Operation,
+  pollOf,
+  scopeNeedOf,
+} from "../kernel/operation.ts";
 import { publicBase } from "../kernel/public_base.ts";
 import type { Settings } from "../kernel/settings.ts";
 import { type FaultCode, faultCodes } from "../ports/fault.ts";
@@ -82,7 +90,9 @@ function capabilityOf(operation: Operation): string {
 }
 
 function descriptionOf(operation: Operation): { description?: string } {
-  const words = [operation.details, pollOf(operation)?.operation.details].filter((part) => part !== undefined);
+  const also = scopeNeedOf(operation.needs)?.also;
+  const right = also === undefined ? undefined : `The token needs more for some requests: ${also.words}.`;
+  const words = [operation.details, pollOf(operation)?.operation.details, right].filter((part) => part !== undefined);
   return words.length === 0 ? {} : { description: words.join("\n\n") };
 }
 
@@ -104,11 +114,23 @@ function parametersOf(
 function parameter({ name, place, header, required, schema }: Field, note?: string): JsonObject {
   const { description, ...rest } = schema;
   const words = [description, note].filter((part) => part !== undefined).join(". ");
+  const about = words === "" ? {} : { description: words };
+  // Pairs of any name, each a parameter of its own in the query.
+  if (place === "rest")
+    return {
+      name,
+      in: "query",
+      required,
+      ...about,
+      style: "form",
+      explode: true,
+      schema: { type: "object", additionalProperties: { type: "string" } },
+    };
   return {
     name: header ?? name,
     in: place,
     required: place === "path" || required,
-    ...(words === "" ? {} : { description: words }),
+    ...about,
     schema: rest,
   };
 }
@@ -119,9 +141,17 @@ function bodyOf(
 ): JsonObject | null {
   const inside = fields.filter(({ place }) => place === "body");
   if (!hasBody(endpoint) || inside.length === 0) return null;
+  const rule = bodyRuleOf(operation);
+  const whole = inside.find(({ name }) => name === rule?.whole);
+  if (whole !== undefined)
+    return { required: whole.required, content: { "application/json": { schema: whole.schema } } };
+  const stream = inside.find(({ name }) => name === rule?.stream);
+  if (stream !== undefined)
+    return { required: false, content: { "*/*": { schema: { type: "string", format: "binary" } } } };
   const forms = formsOf(operation.input);
   const schema =
     forms === null ? objectOf(inside) : { oneOf: Object.keys(forms).map((lead) => formOf(inside, forms, lead)) };
+  const list = inside.find(({ name }) => name === rule?.list);
   const raw = rawFieldOf(operation);
   const asItIs = { "text/plain": { schema: { type: "string" } }, "application/octet-stream": {} };
   return {
@@ -129,7 +159,10 @@ function bodyOf(
     ...(raw === null
       ? {}
       : { description: `A body of any other type than JSON is taken as \`${raw}\`, byte for byte.` }),
-    content: { "application/json": { schema }, ...(raw === null ? {} : asItIs) },
+    content: {
+      "application/json": { schema: list === undefined ? schema : { anyOf: [schema, list.schema] } },
+      ...(raw === null ? {} : asItIs),
+    },
   };
 }
 
@@ -152,6 +185,10 @@ function formOf(fields: readonly Field[], forms: Forms, lead: string): JsonObjec
 }
 
 function success(operation: Operation): JsonObject {
+  if (operation.kind === "content") {
+    const schema = { type: "string", ...(operation.produces.startsWith("text/") ? {} : { format: "binary" }) };
+    return { 200: { description: "The content.", content: { [operation.produces]: { schema } } } };
+  }
   if (operation.kind === "page") {
     return { 200: { description: "The page.", content: { "text/html": { schema: { type: "string" } } } } };
   }
@@ -196,6 +233,11 @@ function failures(operation: Operation): JsonObject {
 function securityOf(needs: Needs): JsonObject[] {
   if (needs === "nobody") return [];
   if (needs === "internal") return [{ internal_token: [] }];
+  if (needs === "each") return [{ token_bearer: [] }, {}];
+  // OpenAPI 3.1 lets any scheme name the roles that it takes.
+  // Without a token, where the secret of what is asked for, a parameter, stands in for it.
+  if ("scope" in needs)
+    return [{ token_bearer: [`${needs.scope}:${needs.access}`] }, ...(needs.unless === undefined ? [] : [{}])];
   const { argument, bearer } = credentialKinds[needs.credential];
   return [
     ...(needs.optional ? [{}] : []),
@@ -215,8 +257,12 @@ function securitySchemes(): JsonObject {
   }
   const { query, prefix, words } = ticketKind;
   schemes[query] = { type: "apiKey", in: "query", name: query, description: `The ${words}, ${prefix}_…` };
-  const description = "The INTERNAL_TOKEN of the server, for services beside it.";
-  return { ...schemes, internal_token: { type: "http", scheme: "bearer", description } };
+  const bearer = (description: string) => ({ type: "http", scheme: "bearer", description });
+  return {
+    ...schemes,
+    token_bearer: bearer("The DATASTORE_TOKEN of the server, or a token that its holder made, mlr_…, with the scope."),
+    internal_token: bearer("The INTERNAL_TOKEN of the server, for services beside it."),
+  };
 }
 
 /** The one envelope of every error, on every face. */

@@ -1,15 +1,18 @@
-/** Call and page operations on HTTP: path, query, headers and body become one input; the answer becomes JSON or a page. */
+/** Call, content and page operations on HTTP: path, query, headers and body become one input; the answer becomes JSON, bytes or a page. */
+
+import type { Call } from "../kernel/call.ts";
 import { ticketKind } from "../kernel/credential.ts";
 import { quote } from "../kernel/fields.ts";
+import { refuseUnconfigured } from "../kernel/identify.ts";
 import { fromText } from "../kernel/input.ts";
-import type { Call, Corridor } from "../kernel/invoke.ts";
+import type { Corridor } from "../kernel/invoke.ts";
 import { parseJson } from "../kernel/json_text.ts";
-import { endpointsOf, type Operation, type Page } from "../kernel/operation.ts";
+import { bodyRuleOf, type Content, endpointsOf, type Operation, type Page, scopeNeedOf } from "../kernel/operation.ts";
 import type { Settings } from "../kernel/settings.ts";
 import { Fault } from "../ports/fault.ts";
-import { readBody } from "./body.ts";
+import { openBody, readBody } from "./body.ts";
 import { pageHeaders } from "./page_headers.ts";
-import { type Exchange, json, type Route } from "./route.ts";
+import { bearerOf, type Exchange, json, type Route } from "./route.ts";
 
 const DEFAULT_MOST = { json: 65_536, raw: 0 };
 
@@ -18,9 +21,11 @@ export function restRoutes(operations: readonly Operation[], corridor: Corridor,
     if (operation.kind === "feed") return [];
     return endpointsOf(operation).map((endpoint) => ({
       ...endpoint,
+      ...closedUntilConfigured(operation, settings),
       async serve(exchange: Exchange) {
         const { value, status, headers } = await corridor(operation, httpCall(operation, exchange, settings));
         if (operation.kind === "call") return json(value, { status, headers });
+        if (operation.kind === "content") return contentAnswer(value as Content, headers);
         const page = value as Page;
         return {
           status,
@@ -30,6 +35,11 @@ export function restRoutes(operations: readonly Operation[], corridor: Corridor,
       },
     }));
   });
+}
+
+/** The data modes are closed as a whole, whatever the method; the internal route only as far as it answers. */
+export function closedUntilConfigured({ needs }: Operation, settings: Settings): Pick<Route, "closed"> {
+  return scopeNeedOf(needs) === null ? {} : { closed: () => refuseUnconfigured(needs, settings) };
 }
 
 /** A request as the corridor wants it. */
@@ -50,11 +60,12 @@ export function httpCall(operation: Operation, exchange: Exchange, settings: Set
       return request.headers.get(header)?.trim() || null;
     },
     bearer() {
-      return /^Bearer +(\S+)\s*$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? null;
+      return bearerOf(request);
     },
     query(name) {
       return inQuery(exchange.url, name);
     },
+    headOnly: request.method === "HEAD",
     early,
     async read() {
       const fields = { ...early };
@@ -81,14 +92,25 @@ function inQuery(url: URL, name: string): string | null {
   return text;
 }
 
+/** Bytes as they are; whatever they hold, a browser takes them for nothing else than their type says. */
+function contentAnswer({ status = 200, headers, body }: Content, extra: Record<string, string>): Response {
+  const all = { "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", ...extra, ...headers };
+  return new Response(body, { status, headers: all });
+}
+
 function addQuery(operation: Operation, url: URL, fields: Record<string, unknown>): void {
   // Links to a page and probes carry marks of others in the query; where nothing is asked for, nothing is misunderstood.
   if (Object.keys(operation.input.entries).length === 0) return;
-  const { needs } = operation;
-  const ticket = typeof needs === "object" && needs.ticket ? ticketKind.query : null;
+  const { needs, rest } = operation;
+  const ticket = typeof needs === "object" && "ticket" in needs && needs.ticket ? ticketKind.query : null;
+  const remaining: string[] = [];
   for (const [name, text] of url.searchParams) {
     // No field, but a secret, which the corridor has taken already.
     if (name === ticket) continue;
+    if (rest !== undefined && (name === rest || !Object.hasOwn(operation.input.entries, name))) {
+      remaining.push(`${name}=${text}`);
+      continue;
+    }
     if (Object.hasOwn(fields, name))
       throw new Fault("invalid_input", `The field ${name.slice(0, 60)} is given twice; send it once`);
     Object.defineProperty(fields, name, {
@@ -98,6 +120,7 @@ function addQuery(operation: Operation, url: URL, fields: Record<string, unknown
       configurable: true,
     });
   }
+  if (rest !== undefined && remaining.length > 0) fields[rest] = remaining;
 }
 
 async function addBody(
@@ -107,34 +130,62 @@ async function addBody(
 ): Promise<unknown> {
   const { request, url } = exchange;
   const { fields } = into;
-  const rule = operation.kind === "call" ? operation.body : undefined;
-  const most = rule?.most(into.settings) ?? DEFAULT_MOST;
+  const rule = bodyRuleOf(operation);
+  const most = rule?.most?.(into.settings) ?? DEFAULT_MOST;
+  if (rule?.stream !== undefined) {
+    addQuery(operation, url, fields);
+    return {
+      ...fields,
+      [rule.stream]: openBody(request, rule.most === undefined ? Number.POSITIVE_INFINITY : most.raw),
+    };
+  }
   const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
   if (rule?.raw !== undefined && type !== "application/json") {
     addQuery(operation, url, fields);
     return { ...fields, [rule.raw]: await readBody(request, most.raw) };
   }
-  const astray = url.search === "" ? undefined : [...url.searchParams.keys()][0];
-  if (astray !== undefined) {
-    throw new Fault("invalid_input", `The field ${quote(astray)} stands in the query; send it in the JSON body`);
+  if (rule?.whole !== undefined) {
+    addQuery(operation, url, fields);
+    // Overwritten by the body it would go unheard, and a filter that goes unheard changes too much.
+    if (Object.hasOwn(fields, rule.whole))
+      throw new Fault("invalid_input", `The field ${rule.whole} is the whole body; leave it out of the query`);
+    const whole = await readBody(request, most.json);
+    return whole.length === 0 ? fields : { ...fields, [rule.whole]: parseJson(whole) };
   }
+  addQueryBeside(operation, url, fields);
   const bytes = await readBody(request, most.json);
   if (bytes.length === 0 && Object.keys(operation.input.entries).every((name) => Object.hasOwn(fields, name))) {
     return fields;
   }
   const body = bytes.length === 0 && type === "" ? {} : parseJson(bytes);
+  if (Array.isArray(body) && rule?.list !== undefined) return { ...fields, [rule.list]: body };
   if (typeof body !== "object" || body === null || Array.isArray(body)) return body;
+  refuseTwice(operation, body, fields);
+  return { ...body, ...fields };
+}
+
+/** Fields of a request with a JSON body stand in it, but for those that are declared for the query. */
+function addQueryBeside(operation: Operation, url: URL, fields: Record<string, unknown>): void {
+  if (url.search === "") return;
+  const declared = operation.query ?? [];
+  const astray = [...url.searchParams.keys()].find((name) => !declared.includes(name));
+  if (astray !== undefined && operation.rest === undefined) {
+    throw new Fault("invalid_input", `The field ${quote(astray)} stands in the query; send it in the JSON body`);
+  }
+  addQuery(operation, url, fields);
+}
+
+function refuseTwice(operation: Operation, body: object, fields: Record<string, unknown>): void {
   for (const field in operation.headers) {
     if (!Object.hasOwn(body, field)) continue;
     const words = `The field ${field} travels as the header ${operation.headers[field]}, not in the body`;
     throw new Fault("invalid_input", words);
   }
   for (const name in fields) {
-    if (Object.hasOwn(body, name))
-      throw new Fault(
-        "invalid_input",
-        `The field ${name} stands in the path or a header already; leave it out of the body`,
-      );
+    if (!Object.hasOwn(body, name)) continue;
+    throw new Fault(
+      "invalid_input",
+      `The field ${name} stands in the path, the query or a header already; leave it out of the body`,
+    );
   }
-  return { ...body, ...fields };
 }

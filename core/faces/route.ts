@@ -28,15 +28,25 @@ export interface Route {
   method: string;
   path: string;
   app: AppName | "all";
+  /** Throws while the operator has not opened it: then its path is closed to all methods, but for routes of their own that are open. */
+  closed?(): void;
   serve(exchange: Exchange): Promise<Response | Text> | Response | Text;
 }
 
 export function json(value: unknown, init: { status?: number; headers?: Record<string, string> } = {}): Text {
+  // RFC 9110, section 15.4.5: the caller has the answer already.
+  if (init.status === 304)
+    return { status: 304, headers: { "Cache-Control": "no-cache", ...init.headers }, body: null };
   return {
     status: init.status ?? 200,
     headers: { "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store", ...init.headers },
     body: JSON.stringify(value),
   };
+}
+
+/** The token that the request carries as `Authorization: Bearer`, or null. */
+export function bearerOf({ headers }: Request): string | null {
+  return /^Bearer +(\S+)\s*$/i.exec(headers.get("authorization") ?? "")?.[1] ?? null;
 }
 
 /** The error envelope's inside, the same on every face. */
@@ -55,6 +65,6 @@ export function envelope(fault: Fault, requestId: string): { error: JsonObject }
 
 export function faultAnswer(fault: Fault, requestId: string): Text {
   const headers: Record<string, string> = { ...fault.headers };
-  if (fault.code === "unauthorized") headers["WWW-Authenticate"] = "Bearer";
+  if (fault.code === "unauthorized") headers["WWW-Authenticate"] ??= "Bearer";
   return json(envelope(fault, requestId), { status: fault.status, headers });
 }

@@ -1,5 +1,5 @@
 /**
- * From a request to the one route that answers it: the only door to hono's router. Here and only here: apps per listener, 404 and 405, HEAD, CORS,
+ * From a request to the one route that answers it: the only door to hono's router. Here and only here: apps per listener, closed paths, 404 and 405, HEAD, CORS,
  * request ids, faults as the error envelope, and the word to a caller that this process is about to leave.
  */
 import { RegExpRouter } from "hono/router/reg-exp-router";
@@ -51,6 +51,7 @@ export function createRouter(routes: readonly Route[], house: House): Fetch {
     const [matches, stash] = router.match(method, path);
     for (const [{ route, fixed }, params] of matches) {
       if (!served(route, host)) continue;
+      route.closed?.();
       Object.assign(exchange.params, fixed);
       for (const name in params) {
         const at = params[name]!;
@@ -58,13 +59,12 @@ export function createRouter(routes: readonly Route[], house: House): Fetch {
       }
       return route;
     }
-    const methods = new Set(
-      anyMethod
-        .match("GET", path)[0]
-        .map(([{ route }]) => route)
-        .filter((route) => served(route, host))
-        .map((route) => route.method),
-    );
+    const there = anyMethod
+      .match("GET", path)[0]
+      .map(([{ route }]) => route)
+      .filter((route) => served(route, host));
+    for (const route of there) route.closed?.();
+    const methods = new Set(there.map((route) => route.method));
     if (methods.size === 0)
       throw new Fault("not_found", `There is nothing at ${path.slice(0, 200)}; see /reference for what there is`);
     if (methods.has("GET")) methods.add("HEAD");

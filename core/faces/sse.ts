@@ -6,7 +6,7 @@ import { endpointsOf, type Operation } from "../kernel/operation.ts";
 import type { Settings } from "../kernel/settings.ts";
 import { Fault } from "../ports/fault.ts";
 import { pollFace } from "./poll.ts";
-import { httpCall } from "./rest.ts";
+import { closedUntilConfigured, httpCall } from "./rest.ts";
 import type { Exchange, Route } from "./route.ts";
 
 /** Ids and event names come from closed alphabets and the data is JSON on one line, so no field can be injected. */
@@ -30,6 +30,7 @@ export function sseRoutes(
     const poll = pollFace(operation, corridor, settings);
     return endpointsOf(operation).map((endpoint) => ({
       ...endpoint,
+      ...closedUntilConfigured(operation, settings),
       async serve(exchange: Exchange) {
         const once = poll(exchange);
         if (once !== null) return once;

@@ -1,4 +1,5 @@
 /** One shape for every capability: named operations, and the duties that keep its data in order. */
+import type { JsonObject } from "../ports/json.ts";
 import type { Duty } from "./duty.ts";
 import type { Declared, Operation } from "./operation.ts";
 
@@ -10,6 +11,20 @@ export interface Capability {
   about: string;
   operations: { [name: string]: Declared };
   duties: readonly Duty[];
+  /** Set where the capability is a data mode, which describes itself. */
+  mode?: DataMode;
+}
+
+/** What a data mode says of itself. */
+export interface DataMode {
+  name: "document" | "queue" | "sql" | "file";
+  /** The path whose GET answers the manual. */
+  root: string;
+  /** JSON Schema of one record. */
+  shape: JsonObject;
+  note: string;
+  /** Markdown, with a tour of curl lines that a test runs: `$BASE` is the server, `$TOKEN` the token. */
+  manual: string;
 }
 
 /** The operations of the capabilities with their full names, in declared order. */

@@ -2,6 +2,7 @@
 import type { Bus } from "../ports/bus.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Database } from "../ports/database.ts";
+import type { Hashes } from "../ports/hashes.ts";
 import type { Ids } from "../ports/ids.ts";
 import type { Log } from "../ports/log.ts";
 import type { Objects } from "../ports/objects.ts";
@@ -17,6 +18,7 @@ import type { Waiters } from "./waiters.ts";
 export interface Ports {
   database: Database;
   objects: Objects;
+  hashes: Hashes;
   bus: Bus;
   clock: Clock;
   ids: Ids;

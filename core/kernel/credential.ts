@@ -32,13 +32,20 @@ export type CredentialKind = keyof typeof credentialKinds;
  */
 export const ticketKind = { prefix: "tkt", query: "ticket", words: "ticket" } as const;
 
+/** Tokens for the data modes, which the holder of the service token makes: what one may do stands in its scopes. They travel as bearers only. */
+export const tokenKind = { prefix: "mlr", words: "token" } as const;
+
+/** What opens one file, for whoever has its URL. It is not kept with the credentials, but its hash with the file. */
+export const fileKind = { prefix: "fil", query: "secret", header: "X-File-Secret", words: "file's secret" } as const;
+
 /** A ticket must first be used this soon after it was made, and ends this long after. */
 export const TICKET_UNUSED_MS = 60_000;
 export const TICKET_MS = 24 * 3_600_000;
 
 /** Who is calling, as a valid credential tells. */
 export interface Principal {
-  kind: CredentialKind;
+  /** `service`: the holder of the operator's DATASTORE_TOKEN, which is not stored. */
+  kind: CredentialKind | "token" | "service";
   /** The stored hash, lower-case hex: names the credential without revealing it. With a ticket it is that of the credential behind it. */
   id: string;
   /** Every credential that must hold for as long as the caller is served: this one, and the ticket that it came with. */
@@ -58,7 +65,11 @@ export interface Minted {
 }
 
 export interface Credentials {
-  mint(kind: CredentialKind, subject: string, how?: { expiresAt?: Date | null; facts?: JsonObject }): Promise<Minted>;
+  mint(
+    kind: CredentialKind | "token",
+    subject: string,
+    how?: { expiresAt?: Date | null; facts?: JsonObject },
+  ): Promise<Minted>;
   /** A ticket that stands in for the principal's credential. */
   mintTicket(principal: Principal): Promise<Minted>;
   /** Who holds this token or ticket; throws `unauthorized` for a malformed, unknown, expired, revoked or other-kind one. */
@@ -67,10 +78,14 @@ export interface Credentials {
   revocation(id: string): RemoveDocument;
   /** Those of the credentials that still hold. */
   stillValid(ids: readonly string[]): Promise<Set<string>>;
+  /** A secret for a file, and the hash to keep with it. */
+  mintFileSecret(): Promise<{ secret: string; hash: string }>;
+  /** Whether the text is the secret of this hash. */
+  isFileSecret(secret: string, hash: string): Promise<boolean>;
 }
 
 const SECRET = new RegExp(
-  `(${[...Object.values(credentialKinds), ticketKind].map(({ prefix }) => prefix).join("|")})_[0-9A-Za-z]{20,}`,
+  `(${[...Object.values(credentialKinds), ticketKind, tokenKind, fileKind].map(({ prefix }) => prefix).join("|")})_[0-9A-Za-z]{20,}`,
   "g",
 );
 
@@ -159,7 +174,7 @@ export function createCredentials(options: CredentialOptions): Credentials {
 
   return {
     mint: (kind, subject, { expiresAt = null, facts = {} } = {}) =>
-      make(credentialKinds[kind].prefix, { body: { kind, subject, facts }, expiresAt }),
+      make(looksOf(kind).prefix, { body: { kind, subject, facts }, expiresAt }),
     mintTicket: ({ id, subject }) =>
       make(ticketKind.prefix, {
         body: { kind: "ticket", subject, facts: { credential: id } },
@@ -173,28 +188,39 @@ export function createCredentials(options: CredentialOptions): Credentials {
       if (principal !== null) return principal;
       // Only what holds is worth a place in the memory.
       known.drop(token);
-      const why =
-        kind === "ticket"
-          ? "unknown or has ended: use it within 60 s, and make another with the read token"
-          : "unknown, expired or revoked; ask the owner of the channel for another";
-      throw new Fault("unauthorized", `The ${words} is ${why}`);
+      throw new Fault("unauthorized", `The ${words} is ${unknownWords(kind)}`);
     },
     revocation: (id) => ({ op: "document.remove", realm: REALM, collection: COLLECTION, id }),
     async stillValid(held) {
       const documents = await database.documents.getMany(REALM, COLLECTION, held);
       return new Set(documents.map((document) => document.id));
     },
+    async mintFileSecret() {
+      const secret = writeToken(fileKind.prefix, ids.bytes(32));
+      return { secret, hash: await idOf(secret) };
+    },
+    async isFileSecret(secret, hash) {
+      return isWellFormed(secret, fileKind.prefix) && equalInConstantTime(await idOf(secret), hash);
+    },
   };
 }
 
-type AnyKind = CredentialKind | "ticket";
+type AnyKind = CredentialKind | "ticket" | "token";
 
 function looksOf(kind: AnyKind): { prefix: string; words: string } {
+  if (kind === "token") return tokenKind;
   return kind === "ticket" ? ticketKind : credentialKinds[kind];
+}
+
+function unknownWords(kind: AnyKind): string {
+  if (kind === "ticket") return "unknown or has ended: use it within 60 s, and make another with the read token";
+  const owner = kind === "token" ? "whoever holds the service token" : "the owner of the channel";
+  return `unknown, expired or revoked; ask ${owner} for another`;
 }
 
 /** The kind that a token's prefix claims; `ticket` when it claims none. */
 function kindOf(token: string): AnyKind {
+  if (token.startsWith(`${tokenKind.prefix}_`)) return "token";
   const kinds = Object.keys(credentialKinds) as CredentialKind[];
   return kinds.find((kind) => token.startsWith(`${credentialKinds[kind].prefix}_`)) ?? "ticket";
 }

@@ -11,20 +11,28 @@ export interface Duty {
   name: string;
   /** Milliseconds between two runs. */
   everyMs: number;
+  /** The first round comes at the start, and not `everyMs` later. */
+  atOnce?: true;
   /** Does one round; returns what it did as counts for the log. It stops soon after `signal` aborts. */
   run(house: House, signal: AbortSignal): Promise<Record<string, number>>;
 }
 
 /** Runs each duty at its interval until `signal` aborts, when this process gets its lease. */
 export async function runDuties(duties: readonly Duty[], house: House, signal: AbortSignal): Promise<void> {
-  await Promise.all(duties.map((duty) => runDuty(duty, house, signal)));
+  // A signal of its own for each: many that listen to one look like a leak to Node.
+  const ends = duties.map(() => new AbortController());
+  signal.addEventListener("abort", () => {
+    for (const end of ends) end.abort();
+  });
+  if (signal.aborted) return;
+  await Promise.all(duties.map((duty, index) => runDuty(duty, house, ends[index]!.signal)));
 }
 
 async function runDuty(duty: Duty, house: House, signal: AbortSignal): Promise<void> {
   const { database, clock, log } = house;
   const leaseMs = Math.max(duty.everyMs, LEASE_MIN_MS);
-  while (!signal.aborted) {
-    await clock.sleep(duty.everyMs, signal);
+  for (let rounds = 0; !signal.aborted; rounds += 1) {
+    if (rounds > 0 || !duty.atOnce) await clock.sleep(duty.everyMs, signal);
     if (signal.aborted) return;
     const began = clock.elapsed();
     const round = new AbortController();

@@ -1,8 +1,7 @@
 /** Input fields that several operations share, with messages that say the value and what to send instead. */
 import * as v from "valibot";
 
-/** A lower-case canonical UUID: the only spelling of an id, so that equal ids are equal strings. */
-/** A lower-case UUID, as part of a pattern. */
+/** A lower-case canonical UUID, the only spelling of an id, so that equal ids are equal strings: as part of a pattern. */
 export const UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 export const UUID_PATTERN = new RegExp(`^${UUID}$`);
 
@@ -73,6 +72,17 @@ function isCalendarDay(value: string): boolean {
   return date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
 }
 
+/** A body that is read as it comes in: see `BodyRule.stream`. */
+export function bytesStream(description: string) {
+  return v.pipe(
+    v.unknown(),
+    v.check((value) => value instanceof ReadableStream, "is no body; send the bytes as the body of the request"),
+    v.transform((value) => value as ReadableStream<Uint8Array>),
+    v.metadata({ format: "binary" }),
+    v.description(description),
+  );
+}
+
 export type Entry = v.ObjectEntries[string];
 
 type ItemSchema = v.StrictObjectSchema<v.ObjectEntries, undefined>;
@@ -97,6 +107,19 @@ export function listIn(entry: Entry): { item: ItemSchema; most: number } | null 
   if (wrapped !== undefined) return listIn(wrapped);
   const most = pipe?.find(({ type }) => type === "max_length")?.requirement;
   return item?.type === "strict_object" && most !== undefined ? { item, most } : null;
+}
+
+/** The most items of a field that may be a list, whatever the items are; null where no list with a bound is declared. */
+export function mostItemsOf(entry: Entry): number | null {
+  const { wrapped, options, type, pipe } = entry as {
+    wrapped?: Entry;
+    options?: Entry[];
+    type: string;
+    pipe?: { requirement?: number; type: string }[];
+  };
+  if (wrapped !== undefined) return mostItemsOf(wrapped);
+  if (type === "union") return (options ?? []).map(mostItemsOf).find((most) => most !== null) ?? null;
+  return type === "array" ? (pipe?.find((step) => step.type === "max_length")?.requirement ?? null) : null;
 }
 
 /** A value for a message: quoted and cut, so that no error repeats a book. */

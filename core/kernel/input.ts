@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { Fault } from "../ports/fault.ts";
 import type { JsonObject } from "../ports/json.ts";
-import { listIn, quote } from "./fields.ts";
+import { listIn, mostItemsOf, quote } from "./fields.ts";
 import { describeIssue, detailsOf } from "./issue.ts";
 import { refuseUnsafe } from "./json_text.ts";
 import { nearest } from "./nearest.ts";
@@ -29,22 +29,23 @@ export function parseInput<S extends InputSchema>(schema: S, raw: unknown, actio
 
 interface List {
   field: string;
-  entries: v.ObjectEntries;
+  /** The fields of each item, where items are closed objects; else null. */
+  entries: v.ObjectEntries | null;
   items: readonly unknown[];
 }
 
-/** The lists of objects among the fields, none of them too long. */
+/** The lists with a bound among the fields, none of them too long. */
 function listsIn(schema: InputSchema, raw: object, action: string): List[] {
   const lists: List[] = [];
   for (const field in raw) {
     const items = (raw as Record<string, unknown>)[field];
     if (!Array.isArray(items) || !Object.hasOwn(schema.entries, field)) continue;
-    const list = listIn(schema.entries[field]!);
-    if (list === null) continue;
-    const { item, most } = list;
+    const entry = schema.entries[field]!;
+    const most = mostItemsOf(entry);
+    if (most === null) continue;
     if (items.length > most)
       throw refusal(action, `${field} has ${items.length} items, the most is ${most}`, { field, limit: most });
-    lists.push({ field, entries: item.entries, items });
+    lists.push({ field, entries: listIn(entry)?.item.entries ?? null, items });
   }
   return lists;
 }
@@ -64,6 +65,7 @@ function checkItems({ field, entries, items }: List, action: string): void {
       const { code, message, details } = error;
       throw new Fault(code, `${at}: ${message}`, details === undefined ? {} : { details });
     }
+    if (entries === null) continue;
     // To valibot a list is an object, too.
     if (Array.isArray(item)) throw refusal(action, `${at} is ${quote(item)}; send an object`, { field: at });
     if (typeof item === "object" && item !== null) refuseUnknown(entries, item, { action, at });

@@ -57,13 +57,15 @@ function overrideAction({
 }
 
 function overrideSchema({ valibotSchema, jsonSchema: made }: Parameters<OverrideSchema>[0], side: Side): Converted {
-  const schema = valibotSchema as unknown as AnySchema & { entries?: v.ObjectEntries };
+  const schema = valibotSchema as unknown as AnySchema & { entries?: v.ObjectEntries; item?: AnySchema };
   const result = { ...made };
   if (side === "output") delete result.default;
   if (schema.type === "literal" && result.const !== null) result.type = typeof result.const as "string";
   if (schema.type === "record" && JSON.stringify(result.propertyNames) === '{"type":"string"}')
     delete result.propertyNames;
   if (schema.type === "nullable" || schema.type === "nullish") hoistDescription(result);
+  if (schema.type === "array" && schema.item !== undefined && typeof result.items === "object")
+    result.items = { ...aboutAll(schema.item), ...(result.items as JsonObject) };
   for (const [name, entry] of Object.entries(schema.entries ?? {})) {
     const property = result.properties?.[name];
     if (typeof property === "object") Object.assign(property, { ...aboutAll(entry), ...property });

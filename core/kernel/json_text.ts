@@ -1,28 +1,36 @@
 /** JSON from outside: parsing with words for people, and the refusal of values that a store or another reader would not carry faithfully. */
 import { Fault } from "../ports/fault.ts";
 import type { Json } from "../ports/json.ts";
+import { roundedIn } from "./json_numbers.ts";
 
 export const JSON_MAX_DEPTH = 64;
 export const JSON_MAX_KEYS = 10_000;
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** Parses UTF-8 bytes as JSON; throws `invalid_json`. */
-export function parseJson(bytes: Uint8Array): Json {
+/** Parses UTF-8 bytes as JSON; throws `invalid_json`, and `invalid_input` for a number that would be rounded. `what` are the bytes, in words. */
+export function parseJson(bytes: Uint8Array, what = "The body"): Json {
   let text: string;
   try {
     text = decoder.decode(bytes);
   } catch {
-    throw new Fault("invalid_json", "The body is not valid UTF-8; send JSON encoded as UTF-8");
+    throw new Fault("invalid_json", `${what} is not valid UTF-8; send JSON encoded as UTF-8`);
   }
+  const value = parsed(text, what);
+  const rounded = roundedIn(text);
+  if (rounded === null) return value;
+  throw new Fault("invalid_input", `${what} has the number ${rounded}, which would be rounded; send it as a string`);
+}
+
+function parsed(text: string, what: string): Json {
   try {
     return JSON.parse(text) as Json;
   } catch (error) {
-    if (text.trim() === "") throw new Fault("invalid_json", "The body is empty; send a JSON object");
+    if (text.trim() === "") throw new Fault("invalid_json", `${what} is empty; send a JSON object`);
     const where = /position (\d+)/.exec(String(error))?.[1];
     throw new Fault(
       "invalid_json",
-      `The body is not valid JSON${where === undefined ? "" : ` (at character ${where})`}; send a JSON object`,
+      `${what} is not valid JSON${where === undefined ? "" : ` (at character ${where})`}; send a JSON object`,
     );
   }
 }
@@ -40,7 +48,7 @@ export function refuseUnsafe(root: unknown): void {
 function isSafe(value: unknown, depth: number, budget: { keys: number }): boolean {
   if (typeof value === "string") return isSafeText(value);
   if (typeof value === "number") return isSafeNumber(value);
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return true;
+  if (typeof value !== "object" || value === null || isBytes(value)) return true;
   if (depth >= JSON_MAX_DEPTH) return false;
   if (Array.isArray(value)) {
     budget.keys -= value.length;
@@ -52,6 +60,10 @@ function isSafe(value: unknown, depth: number, budget: { keys: number }): boolea
     if (!isSafe((value as Record<string, unknown>)[key], depth + 1, budget)) return false;
   }
   return true;
+}
+
+function isBytes(value: object): boolean {
+  return value instanceof Uint8Array || value instanceof ReadableStream;
 }
 
 function isSafeText(text: string): boolean {
@@ -69,7 +81,7 @@ function explain(root: unknown): void {
     const { value, depth, path } = item;
     if (typeof value === "string") refuseText(value, path);
     else if (typeof value === "number") refuseNumber(value, path);
-    else if (typeof value === "object" && value !== null && !(value instanceof Uint8Array)) {
+    else if (typeof value === "object" && value !== null && !isBytes(value)) {
       if (depth >= JSON_MAX_DEPTH) {
         throw new Fault(
           "invalid_input",

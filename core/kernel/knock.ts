@@ -4,6 +4,10 @@ import type { Entry } from "../ports/journal.ts";
 
 export const knockOf = {
   journal: (realm: string, subject: string) => `journal/${realm}/${subject}`,
+  /** Jobs of the queue may have become claimable, or may become so earlier than was thought. */
+  queue: (realm: string, queue: string) => `queue/${realm}/${queue}`,
+  /** The job has ended. */
+  job: (realm: string, queue: string, id: string) => `job/${realm}/${queue}/${id}`,
   credential: (id: string) => `credential/${id}`,
 };
 

@@ -1,6 +1,6 @@
 /**
  * The shape of an operation: the one declaration that REST, SSE, MCP, OpenAPI, the reference and the tests read.
- * `call`, `feed`, `poll` and `page` only infer types; they register nothing.
+ * `call`, `feed`, `poll`, `content` and `page` only infer types; they register nothing.
  */
 import type * as v from "valibot";
 import type { FaultCode } from "../ports/fault.ts";
@@ -9,6 +9,8 @@ import type { Json, JsonObject } from "../ports/json.ts";
 import type { Context } from "./context.ts";
 import type { CredentialKind } from "./credential.ts";
 import type { Feed } from "./feed.ts";
+import type { Plan } from "./plan.ts";
+import type { Access, Mode, Scope } from "./scope.ts";
 import type { Settings } from "./settings.ts";
 
 export type InputSchema = v.StrictObjectSchema<v.ObjectEntries, undefined>;
@@ -17,9 +19,37 @@ export type AnySchema = v.GenericSchema;
 
 /**
  * Who may call: anybody; the holder of a credential for the subject named by the input field `of` (with `optional`, a missing credential is the
- * handler's decision, a wrong one never is); or the holder of the configured internal token.
+ * handler's decision, a wrong one never is); the holder of a token with a scope; or the holder of the configured internal token. `each`: its parts are
+ * operations with needs of their own; a bearer that comes with it must be a token, and may be left out where no part needs it.
  */
-export type Needs = "nobody" | CredentialNeed | "internal";
+export type Needs = "nobody" | CredentialNeed | ScopeNeed | "internal" | "each";
+
+export interface ScopeNeed {
+  scope: Mode;
+  access: Access;
+  /** The input field with the name that the scope must include. Left out: a scope that is limited to names does not do. */
+  of?: string;
+  /** An input field with a secret of what is asked for: who sends it needs no token, and whether it is right is the handler's decision. */
+  unless?: string;
+  /** Rights that some inputs need besides: to read what the answer shows though others wrote it, or to what is referred to. */
+  also?: FurtherNeed;
+}
+
+/** `words` say when and which, for people; `scopes` are those of one input, held against the caller before it is handled. */
+export interface FurtherNeed {
+  words: string;
+  scopes(input: Readonly<Record<string, unknown>>): readonly Scope[];
+}
+
+/** The need of a credential that belongs to one subject; null for any other. */
+export function credentialNeedOf(needs: Needs): CredentialNeed | null {
+  return typeof needs === "object" && "credential" in needs ? needs : null;
+}
+
+/** The need of a token with a scope; null for any other. */
+export function scopeNeedOf(needs: Needs): ScopeNeed | null {
+  return typeof needs === "object" && "scope" in needs ? needs : null;
+}
 
 export interface CredentialNeed {
   credential: CredentialKind;
@@ -35,14 +65,22 @@ export interface CredentialNeed {
 export interface Example {
   input: JsonObject;
   output: Json;
+  /** Examples that must have run before this one, beside those that give its names: operation and the example's place among its own. */
+  after?: readonly (readonly [operation: string, example: number])[];
 }
 
-/** How a body is read. Left out: a JSON object of at most 64 KiB. */
+/** How a body is read. Left out: a JSON object of at most 64 KiB. Where the body is one field, the other fields come from the query. */
 export interface BodyRule {
-  /** This input field takes a body of any other content type, byte for byte; the other fields then come from the query. */
+  /** This input field takes a body of any other content type, byte for byte. */
   raw?: string;
+  /** The whole JSON body, of whatever type, is this input field. */
+  whole?: string;
+  /** A JSON body that is an array is this input field. */
+  list?: string;
+  /** This input field is the body as a `ReadableStream`, not read yet: its reader counts. */
+  stream?: string;
   /** The most bytes read, for a JSON and for a raw body. */
-  most(settings: Settings): { json: number; raw: number };
+  most?(settings: Settings): { json: number; raw: number };
 }
 
 interface Declaration<I extends InputSchema> {
@@ -55,13 +93,27 @@ interface Declaration<I extends InputSchema> {
   /** "all" for what every process answers. Default by kind: page → site, feed → connections, call → rest. */
   app?: AppName | "all";
   needs: Needs;
-  limit: "create" | "publish" | "other" | "unlimited";
+  limit: "create" | "publish" | "data" | "other" | "unlimited";
   input: I;
   /** Input field → request header that may carry it on HTTP. */
   headers?: { [field: string]: string };
+  /** Input fields that travel in the query although the request has a body. */
+  query?: readonly string[];
+  /** The input field, a list of texts, that takes each query pair of an undeclared name as `name=value`, in order. */
+  rest?: string;
   /** Codes beyond those that every operation may answer. */
   faults?: readonly FaultCode[];
   examples?: readonly Example[];
+}
+
+/** How an operation takes part in a batch (see `faces/batch.ts`): with its own input, needs and words. */
+export interface BatchForm<I extends InputSchema> {
+  /** What it is called there, for example "document.put". */
+  op: string;
+  /** Input fields that have another name there; null: that a batch does not take. */
+  fields?: { readonly [field: string]: string | null };
+  /** What it is going to store, before any of it is. */
+  plan(context: Context, input: v.InferOutput<I>): Promise<Plan<unknown>>;
 }
 
 interface CallDeclaration<I extends InputSchema, O extends AnySchema> extends Declaration<I> {
@@ -74,6 +126,7 @@ interface CallDeclaration<I extends InputSchema, O extends AnySchema> extends De
   /** The answer carries text that others wrote. */
   openWorld?: boolean;
   body?: BodyRule;
+  batch?: BatchForm<I>;
   /** Status of success; default 200. */
   status?: 200 | 201;
   /** Another status that carries the same output, with what it means. */
@@ -105,6 +158,22 @@ export interface Page {
   body: string;
 }
 
+/** What a content operation answers: bytes as they are. */
+export interface Content {
+  /** Default 200. */
+  status?: number;
+  /** `Content-Type` among them. */
+  headers: Record<string, string>;
+  body: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | string | null;
+}
+
+interface ContentDeclaration<I extends InputSchema> extends Declaration<I> {
+  body?: BodyRule;
+  /** The media type of the answer, for the documentation. */
+  produces: string;
+  handle(context: Context, input: v.InferOutput<I>): Promise<Content>;
+}
+
 interface PageDeclaration<I extends InputSchema> extends Declaration<I> {
   handle(context: Context, input: v.InferOutput<I>): Promise<Page>;
 }
@@ -118,7 +187,8 @@ export type Poll = PollDeclaration<InputSchema, AnySchema>;
 export type CallOperation = { kind: "call" } & CallDeclaration<InputSchema, AnySchema>;
 export type FeedOperation = { kind: "feed" } & FeedDeclaration<InputSchema, AnySchema>;
 export type PageOperation = { kind: "page" } & PageDeclaration<InputSchema>;
-export type Declared = CallOperation | FeedOperation | PageOperation;
+export type ContentOperation = { kind: "content" } & ContentDeclaration<InputSchema>;
+export type Declared = CallOperation | FeedOperation | PageOperation | ContentOperation;
 export type Operation = Declared & Named;
 
 export function call<I extends InputSchema, O extends AnySchema>(declaration: CallDeclaration<I, O>): CallOperation {
@@ -131,6 +201,10 @@ export function feed<I extends InputSchema, E extends AnySchema>(declaration: Fe
 
 export function poll<I extends InputSchema, O extends AnySchema>(declaration: PollDeclaration<I, O>): Poll {
   return declaration as unknown as Poll;
+}
+
+export function content<I extends InputSchema>(declaration: ContentDeclaration<I>): ContentOperation {
+  return { kind: "content", ...declaration } as unknown as ContentOperation;
 }
 
 export function page<I extends InputSchema>(declaration: PageDeclaration<I>): PageOperation {
@@ -155,7 +229,12 @@ export interface Endpoint {
   app: AppName | "all";
 }
 
-const defaultApps = { call: "rest", feed: "connections", page: "site" } as const;
+/** How the operation reads a body. */
+export function bodyRuleOf(operation: Declared): BodyRule | undefined {
+  return operation.kind === "call" || operation.kind === "content" ? operation.body : undefined;
+}
+
+const defaultApps = { call: "rest", content: "rest", feed: "connections", page: "site" } as const;
 
 /** Where an operation answers on HTTP; the first endpoint is the one that documentation shows. */
 export function endpointsOf(operation: Declared): Endpoint[] {
@@ -170,4 +249,10 @@ export function endpointsOf(operation: Declared): Endpoint[] {
 /** The `:names` of a path. */
 export function namesIn(path: string): string[] {
   return Array.from(path.matchAll(/:([a-z_]+)/g), (match) => match[1]!);
+}
+
+/** The summary as it stands in "Cannot …": without capital and full stop. */
+export function actionOf(operation: Declared): string {
+  const { summary } = operation;
+  return summary.charAt(0).toLowerCase() + summary.slice(1).replace(/\.$/, "");
 }

@@ -16,10 +16,17 @@ export interface Settings {
   tokenSecretSalt: Uint8Array<ArrayBuffer>;
   /** Bearer of the internal read route; null: not configured. */
   internalToken: string | null;
+  /** Bearer that may do everything in the data modes, and makes their tokens; null: not configured, and the modes are closed. */
+  datastoreToken: string | null;
   /** Largest payload of one message, in bytes. */
   payloadMaxBytes: number;
   /** Payloads above this many bytes live in the object store. */
   payloadInlineMaxBytes: number;
+  /** Largest temporary file, and the most that all files of one caller may have, in bytes. */
+  fileMaxBytes: number;
+  fileQuotaBytes: number;
+  /** Largest payload of one document as JSON, in bytes. */
+  documentMaxBytes: number;
   /** Time to live of messages when neither message nor channel says one, in seconds. */
   defaultTtlSeconds: number;
   rateLimits: RateLimits | null;
@@ -36,8 +43,8 @@ export interface Settings {
   maxStreams: number;
 }
 
-/** The classes of requests that are counted: an operation's `limit` chooses one of the first three; the corridor and the MCP face use the others. */
-export type RateClass = "create" | "publish" | "other" | "refused" | "mcp";
+/** The classes of requests that are counted: an operation's `limit` chooses one of the first four; the corridor and the MCP face use the others. */
+export type RateClass = "create" | "publish" | "data" | "other" | "refused" | "mcp";
 
 /** `count` requests per `perMs` milliseconds. */
 export interface Rate {
@@ -50,6 +57,7 @@ export type RateLimits = Record<RateClass, Rate>;
 export const defaultRateLimits: RateLimits = {
   create: { count: 20, perMs: 60_000 },
   publish: { count: 100, perMs: 1_000 },
+  data: { count: 5_000, perMs: 1_000 },
   other: { count: 300, perMs: 60_000 },
   /** Wrong credentials of one address: beyond this it may not present any, so that guessing costs no look-up. */
   refused: { count: 60, perMs: 60_000 },

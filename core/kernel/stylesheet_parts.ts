@@ -89,6 +89,17 @@ const reference = `
 .chapter:first-child { margin-top: 1rem; }
 .chapter > p { max-width: 42em; margin-top: .7rem; color: var(--soft); }
 .chapter > p + figure, .chapter > p + table, .chapter > figure + table { margin-top: 1.5rem; }
+.tour { margin-top: 2.5rem; padding-top: 2.25rem; border-top: 1px solid var(--line); }
+.tour > h3 { font: 500 1.5rem/1.25 var(--serif); letter-spacing: -.01em; }
+.tour > p { max-width: 42em; margin-top: .6rem; color: var(--soft); }
+.modes td code { white-space: nowrap; }
+.manual > * { margin-top: 1rem; }
+.manual > p, .manual > ul, .manual > ol { max-width: 42em; }
+.manual > figure { max-width: 56rem; }
+.manual > h2 { margin-top: 3rem; }
+.manual > h3, .tour .manual > h4 { margin-top: 2.2rem; }
+.manual > h4, .tour .manual > h5 { margin-top: 1.7rem; }
+.manual > ul, .manual > ol { padding-left: 1.4rem; }
 .operation { margin-top: 2.5rem; padding-top: 2.25rem; border-top: 1px solid var(--line); }
 .operation > h3 { font: 500 1.5rem/1.25 var(--serif); letter-spacing: -.01em; }
 .operation h3 a { color: inherit; text-decoration: none; }

@@ -1,6 +1,7 @@
 /**
- * Who waits in this process for something new in a subject, to be answered once: woken by knocks and, since knocks may be lost, by one look at
- * all subjects that are waited for each `pollMs`; sent away when a credential no longer holds, and when the server stops.
+ * Who waits in this process for something new, to be answered once: woken by knocks and, since knocks may be lost, by one look at all journal subjects that
+ * are waited for each `pollMs`; who waits for anything else is woken then to look for itself. Sent away when a credential no longer holds, and when the
+ * server stops.
  */
 import type { Clock } from "../ports/clock.ts";
 import type { Database } from "../ports/database.ts";
@@ -13,9 +14,12 @@ import { watchRevoked } from "./revoked.ts";
 import type { Settings } from "./settings.ts";
 import { spread } from "./spread.ts";
 
+/** A subject of the journal, or whatever else the knocks on `knock` are about. */
+export type WaitedFor = { realm: string; subject: string } | { knock: string };
+
 export interface Waiters {
   /** Takes a place, before the caller looks: what happens between a look and the wait after it wakes at once. Throws `unavailable` when there is none. */
-  enter(at: { realm: string; subject: string; holds: readonly string[] }): Waiter;
+  enter(at: WaitedFor & { holds: readonly string[] }): Waiter;
   /** How many have a place. */
   count(): number;
   /** Takes nobody in any more and sends all away, evenly spread over so many milliseconds. */
@@ -25,9 +29,10 @@ export interface Waiters {
 export interface Waiter {
   /**
    * Resolves when there may be something after `after`, with a number that all who were woken together have in common, so that they can look together; with null
-   * when `ms` milliseconds are over, the caller has left or the server stops. Throws `unauthorized` once a credential no longer holds.
+   * when `ms` milliseconds are over, the caller has left or the server stops. Throws `unauthorized` once a credential no longer holds. `after` is for journal
+   * subjects: who waits for anything else is woken at each look.
    */
-  next(how: { after: string; ms: number; signal: AbortSignal }): Promise<number | null>;
+  next(how: { after?: string; ms: number; signal: AbortSignal }): Promise<number | null>;
   leave(): void;
 }
 
@@ -35,8 +40,8 @@ export interface Waiter {
 type Outcome = { turn: number } | "over" | Fault;
 
 interface Place {
-  realm: string;
-  subject: string;
+  /** Null: not in the journal. */
+  at: { realm: string; subject: string } | null;
   holds: readonly string[];
   /** Where its caller stands while it waits; null while it looks. */
   after: string | null;
@@ -75,13 +80,15 @@ export function createWaiters(options: WaitersOptions): Waiters {
 
   async function lookAtSubjects(): Promise<void> {
     const waiting = [...places].filter(({ after }) => after !== null);
-    for (const realm of new Set(waiting.map((place) => place.realm))) {
-      const mine = waiting.filter((place) => place.realm === realm);
+    turn += 1;
+    for (const place of waiting) if (place.at === null) place.tell({ turn });
+    for (const realm of new Set(waiting.flatMap(({ at }) => at?.realm ?? []))) {
+      const mine = waiting.flatMap((place) => (place.at?.realm === realm ? { place, subject: place.at.subject } : []));
       const subjects = [...new Set(mine.map(({ subject }) => subject))];
       const found = await database.journal.bounds(realm, subjects);
       const bounds = new Map(subjects.map((subject, index) => [subject, found[index]!]));
       turn += 1;
-      for (const place of mine) if (isBehind(place, bounds.get(place.subject)!)) place.tell({ turn });
+      for (const { place, subject } of mine) if (isBehind(place, bounds.get(subject)!)) place.tell({ turn });
     }
   }
 
@@ -105,7 +112,8 @@ export function createWaiters(options: WaitersOptions): Waiters {
       if (places.size >= settings.maxStreams)
         throw new Fault("unavailable", "Too many callers wait on this server; send the request again in a moment");
       const { place, next } = createPlace(at, clock);
-      const off = knocks.on(knockOf.journal(at.realm, at.subject), () => place.tell({ turn }));
+      const knock = "knock" in at ? at.knock : knockOf.journal(at.realm, at.subject);
+      const off = knocks.on(knock, () => place.tell({ turn }));
       places.add(place);
       void look();
       return {
@@ -130,15 +138,14 @@ function isBehind({ after }: Place, { state, lastId }: Bounds): boolean {
 
 /** A place, and its wait: what it is told while nobody waits is kept for the next wait, and what ends it is kept for good. */
 function createPlace(
-  { realm, subject, holds }: Pick<Place, "realm" | "subject" | "holds">,
+  { holds, ...waited }: WaitedFor & { holds: readonly string[] },
   clock: Clock,
 ): { place: Place; next: Waiter["next"] } {
   let told: Outcome | null = null;
   let wake: (() => void) | null = null;
 
   const place: Place = {
-    realm,
-    subject,
+    at: "knock" in waited ? null : waited,
     holds,
     after: null,
     tell(outcome) {
@@ -158,7 +165,7 @@ function createPlace(
 
   return {
     place,
-    async next({ after, ms, signal }) {
+    async next({ after = "", ms, signal }) {
       if (told !== null) return take();
       const timer = new AbortController();
       const stop = () => timer.abort();

@@ -2,15 +2,24 @@
  * The database: the stores, and the one way to write to several of them at once.
  * There are no interactive transactions: a unit is a list of commands with their preconditions as values.
  */
-import type { DocumentOutcome, Documents, PutDocument, RemoveDocument } from "./documents.ts";
+import type { DocumentCommand, DocumentOutcome, Documents } from "./documents.ts";
+import type { Files } from "./files.ts";
 import type { AppendEntries, CloseSubject, Journal, JournalOutcome, OpenSubject } from "./journal.ts";
+import type { PushJobs, PushOutcome, Queue } from "./queue.ts";
+import { TABLE_REFUSALS, type TableCommand, type TableOutcome, type Tables } from "./tables.ts";
 
-export type Command = PutDocument | RemoveDocument | OpenSubject | CloseSubject | AppendEntries;
+export type Command = DocumentCommand | OpenSubject | CloseSubject | AppendEntries | PushJobs | TableCommand;
 
-export type Outcome = DocumentOutcome | JournalOutcome;
+export type Outcome = DocumentOutcome | JournalOutcome | PushOutcome | TableOutcome;
 
 /** Outcomes that make a unit fail. */
-export const REFUSALS: ReadonlySet<Outcome["status"]> = new Set(["stale", "mismatch", "active"]);
+export const REFUSALS: ReadonlySet<Outcome["status"]> = new Set([
+  "stale",
+  "changed",
+  "mismatch",
+  "active",
+  ...TABLE_REFUSALS,
+]);
 
 /** All commands took effect, with an outcome each; or none did, with the index of the one that was refused and why. */
 export type Committed =
@@ -44,15 +53,22 @@ export interface ObjectDeletions {
 export interface Database {
   readonly journal: Journal;
   readonly documents: Documents;
+  readonly files: Files;
+  readonly queue: Queue;
+  readonly tables: Tables;
   readonly objectDeletions: ObjectDeletions;
   /**
-   * Carries out the unit: all or nothing, durable when it resolves, in one round trip. Commands take effect in this order, whatever their
-   * places in the unit: documents, then opens and closes, then appends; among their like in the order of the unit. So an append sees
-   * what the unit opens and closes. Subjects are locked in order of (realm, subject), so that units MUST NOT deadlock. It fails as a whole at
-   * the first outcome that is a refusal (`stale`, `mismatch`, `active`), or `closed` for an append with `ifOpen`. A `replayed` append is
-   * a success: the rest of the unit takes effect. Outcomes stand at the places of their commands.
+   * Carries out the unit: all or nothing, durable when it resolves. Commands take effect in this order, whatever their places in the unit: tables,
+   * then the queue, then documents, then opens and closes, then appends; among their like in the order of the unit. So an append sees what the unit
+   * opens and closes. Units MUST NOT deadlock: subjects are locked in order of (realm, subject), and where commands of a store wait for each other, the
+   * store or the unit takes its locks in one order. It fails as a whole at the first outcome that is a refusal (see `REFUSALS`), or `closed` for an append
+   * with `ifOpen`. A `replayed` append is a success: the rest of the unit takes effect. Outcomes stand at the places of their commands.
+   *
+   * A unit of documents and journal alone takes one round trip. One with others is a transaction, and so is one with `further`: further commands of the
+   * same unit, made of the outcomes of the first ones, which take effect after them, and whose outcomes follow theirs. `further` MUST be a pure
+   * function, since it may be called again, and MUST return commands of documents and journal only.
    */
-  commit(unit: readonly Command[]): Promise<Committed>;
+  commit(unit: readonly Command[], further?: (outcomes: readonly Outcome[]) => readonly Command[]): Promise<Committed>;
   /** The named lease for `ttlMs` on the store's clock, or `null` while anyone holds it: each call is a holder of its own. */
   lease(name: string, ttlMs: number): Promise<Lease | null>;
   /** A name that this database got when it was made and keeps: 32 hex digits. What belongs to it elsewhere, such as objects, bears this name. */

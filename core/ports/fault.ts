@@ -16,6 +16,7 @@ export const faultCodes = {
   gone: { status: 410, retryable: false },
   precondition_failed: { status: 412, retryable: false },
   too_large: { status: 413, retryable: false },
+  range_not_satisfiable: { status: 416, retryable: false },
   idempotency_mismatch: { status: 422, retryable: false },
   rate_limited: { status: 429, retryable: true },
   internal: { status: 500, retryable: true },

@@ -4,6 +4,8 @@
  * increase in commit order, whatever the clocks do. Times are the store's clock. Expired entries MUST NOT be returned.
  */
 
+import type { PutDocument, RemoveDocument } from "./documents.ts";
+
 /** Before every id: read after it to read from the beginning. */
 export const EARLIEST = "00000000-0000-0000-0000-000000000000";
 
@@ -26,6 +28,16 @@ export interface NewEntry {
   blob?: Blob | null;
   /** Milliseconds until the entry expires; null: never. */
   ttlMs: number | null;
+  /**
+   * A document command of the same unit, the very same value: the version that it makes, or removes (0: there was none), MUST become the first member of `data`, which is an object
+   * with members (see `withVersion`). Only in units, and without `key`.
+   */
+  versionOf?: PutDocument | RemoveDocument;
+}
+
+/** The data of an entry once the version is known that its `versionOf` asks for. */
+export function withVersion(data: string, version: number): string {
+  return `{"version":${version},${data.slice(1)}`;
 }
 
 export interface Entry {

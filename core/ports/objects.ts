@@ -20,7 +20,8 @@ export interface ByteRange {
 export interface Objects {
   /**
    * Stores `body` under `key`; an object already there is replaced. It MUST be all or nothing: a failed put leaves no
-   * partial object that `get` would serve. A streamed body MUST NOT be held in memory whole.
+   * partial object that `get` would serve. A streamed body MUST NOT be held in memory whole, and when it fails, its own error is what
+   * put rejects with.
    */
   put(key: string, body: Uint8Array | ReadableStream<Uint8Array>): Promise<ObjectInfo>;
   /** The bytes of the object, or of one range of it; `null` when there is none. A range starts within the object, and ends with it at the latest. */

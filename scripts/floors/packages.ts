@@ -30,9 +30,11 @@ const DOORS: readonly Door[] = [
   { takes: /^@valibot\/to-json-schema$/, at: /^core\/kernel\/json_schema\.ts$/, place: "core/kernel/json_schema.ts" },
   {
     takes: /^valibot$/,
-    at: /^(core\/(kernel|capabilities)\/|adapters\/config\.ts$)/,
-    place: "core/kernel, core/capabilities and adapters/config.ts",
+    at: /^(core\/(kernel|capabilities)\/|adapters\/(config|variables)\.ts$)/,
+    place: "core/kernel, core/capabilities, adapters/config.ts and adapters/variables.ts",
   },
+  { takes: /^@cfworker\/json-schema$/, at: /^core\/kernel\/schema_check\.ts$/, place: "core/kernel/schema_check.ts" },
+  { takes: /^croner$/, at: /^core\/capabilities\/queues\//, place: "core/capabilities/queues/" },
   { takes: /^@hono\/node-server(\/|$)/, at: /^adapters\/node(\.ts$|\/)/, place: "adapters/node.ts and adapters/node/" },
   { takes: /^ws$/, at: /^adapters\/node(\.ts$|\/)/, place: "adapters/node.ts and adapters/node/" },
   { takes: /^pg(\/|$)/, at: /^adapters\/postgres\//, place: "adapters/postgres/" },

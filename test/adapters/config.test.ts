@@ -28,6 +28,7 @@ test("an empty environment is the embedded default on port 8080", () => {
     host: "0.0.0.0",
     listeners: [{ port: 8080, apps: new Set(["site", "rest", "mcp", "connections"]) }],
     dataDir: "./data",
+    fileTempDir: null,
     databaseUrl: null,
     natsUrl: null,
     autoMigrate: true,
@@ -40,6 +41,9 @@ test("an empty environment is the embedded default on port 8080", () => {
     mcpBase: null,
     payloadMaxBytes: 1_048_576,
     payloadInlineMaxBytes: 16_384,
+    fileMaxBytes: 1_073_741_824,
+    fileQuotaBytes: 10_737_418_240,
+    documentMaxBytes: 1_048_576,
     defaultTtlSeconds: 86_400,
     rateLimits: defaultRateLimits,
     allowedOrigins: [],
@@ -81,6 +85,9 @@ const wrong: [name: string, value: string, wanted: string][] = [
   ["PAYLOAD_MAX_BYTES", "0", "a whole number from 1 to 67108864"],
   ["PAYLOAD_MAX_BYTES", "1e6", "a whole number from 1 to 67108864"],
   ["PAYLOAD_INLINE_MAX_BYTES", "1048577", "a whole number from 0 to 1048576"],
+  ["DOCUMENT_MAX_BYTES", "1023", "a whole number from 1024 to 16777216"],
+  ["FILE_MAX_BYTES", "0", "a whole number from 1 to 68719476736"],
+  ["FILE_QUOTA_BYTES", "1 GiB", "a whole number from 1 to 9007199254740991"],
   ["DEFAULT_TTL_SECONDS", "172801", "a whole number from 1 to 172800"],
   ["RATE_LIMIT", "none", "one of on, off"],
   ["MAX_STREAMS", "0", "a whole number from 1 to 1000000"],
@@ -105,6 +112,7 @@ test("every variable that can be wrong has a case here", () => {
   const free = [
     "HOST",
     "DATA_DIR",
+    "FILE_TEMP_DIR",
     "PGHOST",
     "S3_BUCKET",
     "S3_ACCESS_KEY",
@@ -115,6 +123,14 @@ test("every variable that can be wrong has a case here", () => {
   const open = [...free, "INTERNAL_TOKEN", "ALLOWED_ORIGINS", "TRUSTED_PROXIES", "VERSION"];
   const named = new Set([...open, ...wrong.map(([name]) => name)]);
   assert.equal([...named].sort(), Object.keys(variables).sort());
+});
+
+test("files have a directory of their own on disk, and none beside an S3 store", () => {
+  assert.is(read({ FILE_TEMP_DIR: "/mnt/files" }).fileTempDir, "/mnt/files");
+  const s3 = { S3_ENDPOINT: "http://localhost:9000", S3_ACCESS_KEY: "a", S3_SECRET_KEY: "b" };
+  assert.equal(problems({ ...s3, FILE_TEMP_DIR: "/mnt/files" }), [
+    "FILE_TEMP_DIR is set although S3_ENDPOINT keeps the files; leave one of the two out",
+  ]);
 });
 
 test("everything that is wrong is said at once", () => {

@@ -15,6 +15,8 @@ export interface MillraceOptions {
   dataDir: string;
   /** Where Node leaves a CPU profile when it ends; null: none is taken. */
   profileDir: string | null;
+  /** The Node that it runs on, if it runs on Node; left out: the one that runs the benchmark. */
+  node?: string;
 }
 
 export interface Millrace extends Server {
@@ -24,6 +26,9 @@ export interface Millrace extends Server {
 const READY = /is (?:ready|listening) on http:\/\/localhost:(\d+)/;
 /** How many requests that prepare a measurement are under way at once. */
 const TOGETHER = 32;
+
+/** Opens the data modes of the server. */
+export const SERVICE_TOKEN = "the-service-token-of-the-benchmark";
 
 /** Starts the server on a database; it migrates it. */
 export async function startMillrace(options: MillraceOptions): Promise<Millrace> {
@@ -35,6 +40,7 @@ export async function startMillrace(options: MillraceOptions): Promise<Millrace>
     DATABASE_URL: databaseUrl,
     DATA_DIR: dataDir,
     TOKEN_SECRET_SALT: "a salt of the benchmark's own",
+    DATASTORE_TOKEN: SERVICE_TOKEN,
     RATE_LIMIT: "off",
     LOG_LEVEL: "warn",
     DRAIN_LB: "0",
@@ -55,7 +61,7 @@ export async function startMillrace(options: MillraceOptions): Promise<Millrace>
 }
 
 /** On Node the words of `npm start`, so that flags which users get are measured too. */
-async function commandOf({ tree, runtime, profileDir }: MillraceOptions): Promise<string[]> {
+async function commandOf({ tree, runtime, profileDir, node = process.execPath }: MillraceOptions): Promise<string[]> {
   const program = (name: string) => join(tree, "node_modules/.bin", name);
   if (runtime === "bun") return [program("bun"), "adapters/bun.ts"];
   if (runtime === "deno") return [program("deno"), "run", "-A", "adapters/deno.ts"];
@@ -63,7 +69,7 @@ async function commandOf({ tree, runtime, profileDir }: MillraceOptions): Promis
   const [, words] = /^exec node (.+)$/.exec(manifest.scripts.start) ?? [];
   if (words === undefined) throw new Error(`npm start is "${manifest.scripts.start}"; it should be exec node …`);
   const profile = profileDir === null ? [] : ["--cpu-prof", "--cpu-prof-dir", profileDir];
-  return [process.execPath, ...profile, ...words.split(" ")];
+  return [node, ...profile, ...words.split(" ")];
 }
 
 async function createChannels(url: string, count: number): Promise<Target[]> {

@@ -29,6 +29,24 @@ const history: Record<string, readonly [operation: string, example: number][]> =
   "channels.messages": [["channels.publish", 1]],
   "channels.follow?wait": [["channels.publish", 1]],
   "channels.readMessages": [["channels.publish", 1]],
+  "tables.get": [["tables.create", 0]],
+  "tables.listTables": [["tables.create", 0]],
+  "tables.alter": [["tables.create", 0]],
+  "tables.drop": [["tables.create", 0]],
+  "tables.insertRows": [["tables.create", 0]],
+  "tables.listRows": [
+    ["tables.create", 0],
+    ["tables.insertRows", 0],
+  ],
+  "tables.updateRows": [
+    ["tables.create", 0],
+    ["tables.insertRows", 0],
+  ],
+  "tables.deleteRows": [
+    ["tables.create", 0],
+    ["tables.insertRows", 0],
+  ],
+  "tables.importRows": [["tables.create", 0]],
 };
 
 type Run = (scene: ExampleScene, operation: Operation, example: Example) => Promise<Answered>;
@@ -45,9 +63,10 @@ const ways: [words: string, possible: (operation: Operation) => boolean, run: Ru
 async function perform(operation: CallOperation & Operation, example: Example, run: Run): Promise<void> {
   const scene = await exampleScene();
   const steps = stepsBefore(example, operations, new Set(scene.bound.keys()));
-  for (const [name, index] of history[operation.name] ?? []) {
+  for (const [name, index] of [...(history[operation.name] ?? [])]) {
     const earlier = calls.find((candidate) => candidate.name === name)!;
-    steps.push([earlier, earlier.examples![index]!]);
+    const step = earlier.examples![index]!;
+    if (!steps.some(([, other]) => other === step)) steps.push([earlier, step]);
   }
   for (const [earlier, step] of [...steps, [operation, example] as const]) {
     const { status, value } = await run(scene, earlier, step).catch(

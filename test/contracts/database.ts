@@ -95,7 +95,7 @@ function keepsUnits(keeps: Keeps<StoreHarness>): void {
       ...[keyed, keyed],
     );
     assert.equal(
-      outcomes.map((outcome) => ("version" in outcome ? outcome.version : outcome.status)),
+      outcomes.map((outcome) => (outcome.status === "put" ? outcome.version : outcome.status)),
       [1, 2, "removed", 1, "opened", "closed", "exists", "appended", "replayed"],
     );
     assert.equal((await h.database.documents.get(h.realm, "c", "a"))?.body, { is: "the last" });

@@ -6,6 +6,8 @@ import type { DocumentOutcome, PutDocument } from "../../core/ports/documents.ts
 import type { JsonObject } from "../../core/ports/json.ts";
 import { type Keeps, promises } from "../support/promises.ts";
 import { committed, type OpenStore, refusal, type StoreHarness, untilNone } from "../support/store_harness.ts";
+import { keepsPages } from "./documents_pages.ts";
+import { keepsHistory, keepsUnitParts } from "./documents_versions.ts";
 
 type Put = Extract<DocumentOutcome, { status: "put" }>;
 
@@ -16,6 +18,9 @@ export function documentsContract(name: string, open: OpenStore): void {
     keepsBodies(keeps);
     keepsReads(keeps);
     keepsExpiry(keeps);
+    keepsHistory(keeps);
+    keepsUnitParts(keeps);
+    keepsPages(keeps);
   });
 }
 
@@ -60,7 +65,7 @@ function keepsVersions(keeps: Keeps<StoreHarness>): void {
     assert.equal(await committed(h, remove), [{ status: "absent" }]);
     await put(h, "a", { n: 1 });
     await put(h, "a", { n: 2 });
-    assert.equal(await committed(h, remove), [{ status: "removed" }]);
+    assert.equal(await committed(h, remove), [{ status: "removed", version: 2 }]);
     assert.is(await get(h, "a"), null);
     assert.equal(await h.database.documents.list(h.realm, "c", "", 10), []);
     assert.is((await put(h, "a", { n: 3 })).version, 1);

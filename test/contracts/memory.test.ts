@@ -14,10 +14,12 @@ import { busContract } from "./bus.ts";
 import { clockContract } from "./clock.ts";
 import { databaseContract } from "./database.ts";
 import { documentsContract } from "./documents.ts";
+import { filesContract } from "./files.ts";
 import { idsContract } from "./ids.ts";
 import { journalContract } from "./journal.ts";
 import { logContract } from "./log.ts";
 import { objectsContract } from "./objects.ts";
+import { unitsContract } from "./units.ts";
 
 async function openStore(): Promise<StoreHarness> {
   const clock = memoryClock();
@@ -35,7 +37,9 @@ const nothing = async () => {};
 
 journalContract("memory", openStore);
 documentsContract("memory", openStore);
+filesContract("memory", openStore);
 databaseContract("memory", openStore);
+unitsContract("memory", openStore);
 
 busContract("memory", async () => {
   const hub = memoryHub();

@@ -101,7 +101,7 @@ function keepsStreams(keeps: Keeps<ObjectsHarness>): void {
         () => null,
         (error: unknown) => error,
       );
-      assert.ok(failed, `the put of ${after} bytes did not reject`);
+      assert.is(String(failed), "Error: the sender went away", `the put of ${after} bytes`);
       assert.is(await objects.get(`${prefix}${key}`), null);
       assert.is(await objects.head(`${prefix}${key}`), null);
     }

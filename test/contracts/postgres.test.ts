@@ -18,7 +18,9 @@ import { appended, appending, committed, entry, history, type StoreHarness } fro
 import { busContract } from "./bus.ts";
 import { databaseContract } from "./database.ts";
 import { documentsContract } from "./documents.ts";
+import { filesContract } from "./files.ts";
 import { journalContract } from "./journal.ts";
+import { unitsContract } from "./units.ts";
 
 const url = process.env.TEST_DATABASE_URL;
 const schema = `t_${crypto.randomUUID().replaceAll("-", "")}`;
@@ -212,7 +214,9 @@ if (url) {
   schemaSuite.run();
   journalContract("postgres", openHarness);
   documentsContract("postgres", openHarness);
+  filesContract("postgres", openHarness);
   databaseContract("postgres", openHarness);
+  unitsContract("postgres", openHarness);
   busContract("postgres", async () => {
     const harness = await openHarness();
     return {

@@ -59,7 +59,11 @@ async function openHarness(): Promise<Harness> {
 }
 
 /** A pool whose connections are all lent out. */
-const fullPool: Pool = { query: () => new Promise(() => undefined), end: async () => undefined };
+const fullPool: Pool = {
+  query: () => new Promise(() => undefined),
+  transaction: () => new Promise(() => undefined),
+  end: async () => undefined,
+};
 
 /** A bus that sends through a full pool, with what it heard and logged. */
 async function openListening(connectionString: string) {

@@ -43,7 +43,7 @@ test("shows every field, every value of the answer and every fault of each opera
     const section = sectionOf(html, operation.name);
     const row = (name: string) => assert.match(section, `<th scope="row"><code>${name}</code>`);
     for (const name of Object.keys(operation.input.entries)) row(name);
-    if (operation.kind !== "page") {
+    if (operation.kind !== "page" && operation.kind !== "content") {
       const schema = jsonSchema(operation.kind === "feed" ? operation.event : operation.output, "output");
       for (const { properties } of (schema.anyOf ?? [schema]) as { properties: object }[])
         for (const name of Object.keys(properties)) row(name);

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { credentialKinds } from "../../core/kernel/credential.ts";
-import type { CallOperation } from "../../core/kernel/operation.ts";
+import { type CallOperation, credentialNeedOf } from "../../core/kernel/operation.ts";
 import { type FaultCode, faultCodes } from "../../core/ports/fault.ts";
 import type { Json, JsonObject } from "../../core/ports/json.ts";
 import { createRules, demand, type Exchange, isHelpful, type Rules } from "../support/answer_rules.ts";
@@ -125,11 +125,9 @@ async function judge(shot: Shot, aim: Aim, args: JsonObject): Promise<void> {
 function argumentsOf({ operation, input, broken, pick }: Shot, aim: Aim): JsonObject {
   const good = aimed(input, aim, pick);
   const fields = broken === null ? good : repaired(broken.input, good, broken.field);
-  if (aim.secret === null || typeof operation.needs === "string") return fields;
-  return Object.fromEntries([
-    ...Object.entries(fields),
-    [credentialKinds[operation.needs.credential].argument, aim.secret.token],
-  ]);
+  const need = credentialNeedOf(operation.needs);
+  if (aim.secret === null || need === null) return fields;
+  return Object.fromEntries([...Object.entries(fields), [credentialKinds[need.credential].argument, aim.secret.token]]);
 }
 
 test("a token that is no text is named, and its value is not", async () => {

@@ -1,101 +1,13 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import * as v from "valibot";
-import type { Context } from "../../core/kernel/context.ts";
 import { writeToken } from "../../core/kernel/credential.ts";
-import { uuid } from "../../core/kernel/fields.ts";
-import { type Call, createCorridor } from "../../core/kernel/invoke.ts";
-import { call, type Needs, type Operation } from "../../core/kernel/operation.ts";
-import type { Settings } from "../../core/kernel/settings.ts";
+import type { CredentialNeed, Operation } from "../../core/kernel/operation.ts";
 import { defaultRateLimits } from "../../core/kernel/settings.ts";
-import { Fault, type FaultCode } from "../../core/ports/fault.ts";
-import { logText, memoryHouse } from "../support/memory_house.ts";
+import { Fault } from "../../core/ports/fault.ts";
+import { MINE, OTHER, open, operation, owner, reader, refusal, viewer } from "../support/corridor_scene.ts";
+import { logText } from "../support/memory_house.ts";
 
 const test = suite("kernel/invoke");
-
-const MINE = "0190163d-8694-739b-aea5-966c26f8ad91";
-const OTHER = "0190163d-8694-739b-aea5-966c26f8ad92";
-const owner: Needs = { credential: "publish", of: "thing_id" };
-const reader: Needs = { credential: "read", of: "thing_id", optional: true };
-
-const viewer: Needs = { ...reader, ticket: true };
-
-type Handle = (context: Context, input: Record<string, unknown>) => Promise<unknown>;
-
-function operation(
-  needs: Needs,
-  handle: Handle = async () => ({ done: true }),
-  more: Partial<Operation> = {},
-): Operation {
-  const declared = call({
-    summary: "Try a thing.",
-    http: "POST /v1/things/:thing_id",
-    tool: "try_thing",
-    needs,
-    limit: "other",
-    input: v.strictObject({ thing_id: v.optional(uuid("the thing's id")), note: v.optional(v.string(), "none") }),
-    output: v.unknown(),
-    handle,
-  });
-  return { ...declared, name: "things.try", ...more } as Operation;
-}
-
-function open(settings: Partial<Settings> = {}) {
-  const house = memoryHouse(settings);
-  const corridor = createCorridor(house);
-  const reads = { count: 0 };
-  function request(
-    given: {
-      token?: string;
-      bearer?: string;
-      ticket?: string;
-      thing?: unknown;
-      address?: string;
-      body?: Record<string, unknown>;
-    } = {},
-  ): Call {
-    const early = { thing_id: given.thing ?? MINE };
-    return {
-      face: "rest",
-      requestId: "request-1",
-      address: given.address ?? "192.0.2.1",
-      origin: "http://localhost",
-      signal: new AbortController().signal,
-      secret: () => given.token ?? null,
-      bearer: () => given.bearer ?? null,
-      query: () => given.ticket ?? null,
-      early,
-      async read() {
-        reads.count += 1;
-        return { ...early, ...given.body };
-      },
-    };
-  }
-  async function token(kind: "publish" | "read", subject = MINE): Promise<string> {
-    const minted = await house.credentials.mint(kind, subject);
-    await house.database.commit([minted.command]);
-    return minted.token;
-  }
-  /** A ticket of a fresh read token. */
-  async function ticket(subject = MINE): Promise<string> {
-    const made = await house.credentials.mintTicket(
-      await house.credentials.identify("read", await token("read", subject)),
-    );
-    await house.database.commit([made.command]);
-    return made.token;
-  }
-  return { house, corridor, reads, request, token, ticket };
-}
-
-async function refusal(work: Promise<unknown>, code: FaultCode): Promise<Fault> {
-  const error = await work.then(
-    () => null,
-    (thrown: unknown) => thrown,
-  );
-  assert.instance(error, Fault);
-  assert.is((error as Fault).code, code, (error as Fault).message);
-  return error as Fault;
-}
 
 test("an internal route that is not configured answers 503 before anything is read", async () => {
   const { corridor, reads, request } = open();
@@ -151,7 +63,7 @@ test("a ticket stands in for the token where the operation takes one, and nowher
   const given = { ticket: await ticket() };
   const [principal] = (await corridor(operation(viewer), request(given))).principals;
   assert.equal([principal?.kind, principal?.subject, principal?.holds.length], ["read", MINE, 2]);
-  const { optional: _, ...strict } = viewer as Exclude<Needs, string>;
+  const { optional: _, ...strict } = viewer as CredentialNeed;
   await corridor(operation(strict), request(given));
   assert.equal((await corridor(operation(reader), request(given))).principals, []);
   await refusal(corridor(operation(owner), request(given)), "unauthorized");

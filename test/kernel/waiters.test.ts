@@ -244,4 +244,20 @@ test("more than maxStreams are asked to come back", async () => {
   assert.is(house.waiters.count(), 2);
 });
 
+test("who waits for something else than a subject is woken by its knock, and at each look without asking the store", async () => {
+  const { house, counts, wait, settle } = await open();
+  const waiter = house.waiters.enter({ knock: "queue/user/a", holds: [] });
+  const first = wait(waiter);
+  house.bus.knock(["queue/user/b"]);
+  await settle();
+  assert.is(first.result, undefined);
+  house.bus.knock(["queue/user/a"]);
+  await settle();
+  assert.type(first.result, "number");
+  const second = wait(waiter);
+  await house.clock.advance(1_000);
+  assert.type(second.result, "number");
+  assert.is(counts.bounds, 0);
+});
+
 test.run();

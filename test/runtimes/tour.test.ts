@@ -1,4 +1,4 @@
-/** The tour of the README, block by block in one shell, against a server of the runtime that runs this file; output compared as printed. */
+/** The tours of the README, block by block in one shell, against a server of the runtime that runs this file; output compared as printed. */
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -61,7 +61,10 @@ const test = suite(`tour of the README on ${runtimeName}`);
 test("every block works as printed", async () => {
   const readme = await readFile(join(projectRoot, "README.md"), "utf8");
   const directory = await temporaryDirectory();
-  const server = await startServerProcess({ dataDir: join(directory.path, "data"), env: { RATE_LIMIT: "on" } });
+  const server = await startServerProcess({
+    dataDir: join(directory.path, "data"),
+    env: { RATE_LIMIT: "on", DATASTORE_TOKEN: "change-me" },
+  });
   const steps = stepsOf(readme.replaceAll("http://localhost:8080", server.url));
   assert.ok(steps.length >= 9, `only ${steps.length} blocks were found`);
   const { code, outputs, errors } = await runInShell(steps, directory.path);

@@ -2,28 +2,34 @@
  * Runs the examples of declarations: `$NAME` stands for a value of an earlier answer, and what an example says it answers is held against
  * what it does answer.
  */
+
+import { fieldsOf } from "../../core/faces/docs/fields.ts";
 import { credentialKinds } from "../../core/kernel/credential.ts";
 import { createCorridor } from "../../core/kernel/invoke.ts";
 import {
   type AnySchema,
+  bodyRuleOf,
   type CallOperation,
+  type Endpoint,
   type Example,
   endpointsOf,
-  namesIn,
   type Operation,
 } from "../../core/kernel/operation.ts";
 import { openApp } from "./memory_app.ts";
 import { memoryHouse, memoryPorts } from "./memory_house.ts";
 
 const INTERNAL_TOKEN = "the-internal-token";
+const SERVICE_TOKEN = "the-service-token";
 
 /** What a value of each name looks like. */
 const shapes: readonly (readonly [name: RegExp, shape: RegExp])[] = [
+  [/^([A-Z]+_)?JOB_ID$/, /^[1-9]\d*$/],
+  [/^LEASE_TOKEN$/, /^[0-9a-f]{32}$/],
   [/_ID$/, /^[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/],
-  [/_TOKEN$/, /^(pub|rdg)_[0-9A-Za-z]{49}$/],
+  [/_TOKEN$/, /^(pub|rdg|mlr)_[0-9A-Za-z]{49}$/],
   [/^TIME$/, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/],
   [/^TICKET$/, /^tkt_[0-9A-Za-z]{49}$/],
-  [/^(STREAM_)?URL$/, /^https?:\/\/[^/]+\/.+/],
+  [/^(STREAM_|FILE_)?URL$/, /^https?:\/\/[^/]+\/.+/],
   [/^(VERSION|SCHEMA)$/, /./],
 ];
 
@@ -46,7 +52,7 @@ export interface ExampleScene {
 /** A server in memory with what no example makes: a private channel. */
 export async function exampleScene(): Promise<ExampleScene> {
   const ports = memoryPorts();
-  const settings = { internalToken: INTERNAL_TOKEN };
+  const settings = { internalToken: INTERNAL_TOKEN, datastoreToken: SERVICE_TOKEN };
   const { client } = openApp({ ports, settings });
   const house = memoryHouse(settings, ports);
   const corridor = createCorridor(house);
@@ -67,8 +73,9 @@ export async function exampleScene(): Promise<ExampleScene> {
 
   /** The secret that the operation needs, and the header that carries it. */
   function secretOf({ needs }: Operation, input: Record<string, unknown>): { header: string; token: string } | null {
-    if (needs === "nobody") return null;
+    if (needs === "nobody" || needs === "each") return null;
     if (needs === "internal") return { header: "Authorization", token: INTERNAL_TOKEN };
+    if ("scope" in needs) return { header: "Authorization", token: SERVICE_TOKEN };
     const token = tokens.get(input[needs.of])?.[needs.credential] ?? null;
     return token === null ? null : { header: credentialKinds[needs.credential].header, token: token as string };
   }
@@ -83,27 +90,19 @@ export async function exampleScene(): Promise<ExampleScene> {
     async overHttp(operation, example) {
       const input = inputOf(example);
       const secret = secretOf(operation, input);
-      const { method, path } = endpointsOf(operation)[0]!;
-      const filled = path.replace(/:([a-z_]+)(\{[^}]*\})?/g, (_, name: string) =>
-        encodeURIComponent(String(input[name])),
-      );
-      const rest = Object.fromEntries(Object.entries(input).filter(([name]) => !namesIn(path).includes(name)));
-      const headers: Record<string, string> = {};
+      const endpoint = endpointsOf(operation)[0]!;
+      const { target, headers, sent } = placed(operation, endpoint, input);
       if (secret !== null)
         headers[secret.header] = secret.header === "Authorization" ? `Bearer ${secret.token}` : secret.token;
-      const query = new URLSearchParams(
-        Object.entries(rest).map(([name, value]): [string, string] => [name, String(value)]),
-      );
-      const bodiless = method === "GET" || method === "DELETE";
-      const reply = bodiless
-        ? await client.send(method, `${filled}${query.size === 0 ? "" : `?${query}`}`, { headers })
-        : await client.send(method, filled, { headers, body: rest });
+      const reply = await client.send(endpoint.method, target, { headers, ...sent });
       learn(reply.body);
       return { status: reply.status, value: reply.body };
     },
     async throughCorridor(operation, example) {
       const input = inputOf(example);
       const secret = secretOf(operation, input);
+      const rule = bodyRuleOf(operation)?.stream;
+      const read = rule === undefined ? input : { ...input, [rule]: new Blob([input[rule] as string]).stream() };
       const { status, value } = await corridor(operation, {
         face: "mcp",
         requestId: "example",
@@ -114,7 +113,7 @@ export async function exampleScene(): Promise<ExampleScene> {
         bearer: () => (secret?.header === "Authorization" ? secret.token : null),
         query: () => null,
         early: input,
-        read: async () => input,
+        read: async () => read,
       });
       learn(value);
       return { status, value };
@@ -123,6 +122,33 @@ export async function exampleScene(): Promise<ExampleScene> {
       hold(example.output, value, { path: "the answer", bound });
     },
   };
+}
+
+/** The input as a request to the endpoint, each field where it travels. */
+export function placed(operation: Operation, endpoint: Endpoint, input: Record<string, unknown>) {
+  const headers: Record<string, string> = {};
+  const query = new URLSearchParams();
+  const body: Record<string, unknown> = {};
+  let sent: { body?: unknown; raw?: Uint8Array<ArrayBuffer> } = {};
+  const { whole, stream } = bodyRuleOf(operation) ?? {};
+  for (const { name, place, header } of fieldsOf(operation, endpoint)) {
+    const value = input[name];
+    if (value === undefined || place === "path") continue;
+    if (place === "query") query.append(name, String(value));
+    else if (place === "rest") {
+      for (const pair of value as string[])
+        query.append(pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1));
+    } else if (header !== null) headers[header] = String(value);
+    else if (name === stream) sent = { raw: new TextEncoder().encode(String(value)) };
+    else if (name === whole) sent = { body: value };
+    else body[name] = value;
+  }
+  const bodiless = endpoint.method === "GET" || endpoint.method === "DELETE";
+  if (!bodiless && whole === undefined && stream === undefined) sent = { body };
+  const path = endpoint.path.replace(/:([a-z_]+)(\{[^}]*\})?/g, (_, name: string) =>
+    encodeURIComponent(String(input[name])),
+  );
+  return { target: `${path}${query.size === 0 ? "" : `?${query}`}`, headers, sent };
 }
 
 /** The `$NAME`s in a declared value. */
@@ -170,7 +196,7 @@ function hold(declared: unknown, value: unknown, at: { path: string; bound: Map<
 function holdName(name: string, value: unknown, { path, bound }: { path: string; bound: Map<string, unknown> }): void {
   const shape = shapes.find(([names]) => names.test(name))?.[1];
   if (shape === undefined) throw new Error(`nobody has said yet what $${name} looks like`);
-  if (typeof value !== "string" || !shape.test(value))
+  if ((typeof value !== "string" && typeof value !== "number") || !shape.test(String(value)))
     throw new Error(`${path} is ${JSON.stringify(value)}, which is no $${name}`);
   // Every time is another one.
   if (name === "TIME") return;
@@ -190,7 +216,7 @@ export function undeclared(schema: AnySchema, value: unknown, path = ""): string
       .reduce((one, other) => (other.length < one.length ? other : one));
   if (wrapped !== undefined) return value === null || value === undefined ? [] : undeclared(wrapped, value, path);
   if (type === "array" && item !== undefined)
-    return (value as unknown[]).flatMap((one, index) => undeclared(item, one, `${path}[${index}]`));
+    return Array.isArray(value) ? value.flatMap((one, index) => undeclared(item, one, `${path}[${index}]`)) : [path];
   if (entries === undefined) return [];
   return Object.entries(value as object).flatMap(([name, inner]) =>
     entries[name] === undefined ? [`${path}.${name}`] : undeclared(entries[name], inner, `${path}.${name}`),
@@ -205,17 +231,32 @@ export function stepsBefore(
 ): [CallOperation & Operation, Example][] {
   const steps: [CallOperation & Operation, Example][] = [];
   const have = new Set(given);
-  function want(names: string[]): void {
-    for (const name of names) {
+  function add(operation: CallOperation & Operation, step: Example): void {
+    if (steps.some(([, other]) => other === step)) return;
+    prepare(step);
+    steps.push([operation, step]);
+  }
+  function prepare({ input, after = [] }: Example): void {
+    for (const [name, index] of after) add(...exampleOf(name, index, operations));
+    for (const name of namesOf(input)) {
       if (have.has(name)) continue;
       have.add(name);
-      const [operation, found] = producerOf(name, operations);
-      want(namesOf(found.input));
-      if (!steps.some(([, step]) => step === found)) steps.push([operation, found]);
+      add(...producerOf(name, operations));
     }
   }
-  want(namesOf(example.input));
+  prepare(example);
   return steps;
+}
+
+function exampleOf(
+  name: string,
+  index: number,
+  operations: readonly Operation[],
+): [CallOperation & Operation, Example] {
+  const operation = operations.find((candidate) => candidate.name === name);
+  const found = operation?.examples?.[index];
+  if (operation?.kind !== "call" || found === undefined) throw new Error(`there is no example ${index} of ${name}`);
+  return [operation, found];
 }
 
 function producerOf(name: string, operations: readonly Operation[]): [CallOperation & Operation, Example] {

@@ -110,7 +110,7 @@ export async function openRestFuzz({
   }
 
   function taken({ operation }: Shot, aim: Aim, { status, text, sent }: Exchange & { sent: Sent }): void {
-    if (operation.kind === "page") return;
+    if (operation.kind === "page" || operation.kind === "content") return;
     if (operation.kind === "feed") {
       demand(/^retry: \d+\n: open\n\n/.test(text), `it begins with ${text.slice(0, 40)}`);
       for (const [, data] of text.matchAll(/^event: message\ndata: ([^\n]*)\n/gm)) {

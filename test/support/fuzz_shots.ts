@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { capabilities } from "../../core/capabilities/mod.ts";
 import { operationsOf } from "../../core/kernel/capability.ts";
 import { jsonSchema } from "../../core/kernel/json_schema.ts";
-import { type Operation, pollOf } from "../../core/kernel/operation.ts";
+import { type Operation, pollOf, scopeNeedOf } from "../../core/kernel/operation.ts";
 import type { JsonObject } from "../../core/ports/json.ts";
 import { type Standing, standings } from "./fuzz_world.ts";
 import { type Broken, breaks, fitting } from "./schema_values.ts";
@@ -19,7 +19,10 @@ export interface Shot {
 }
 
 /** Every operation that is declared. */
-export const declared: readonly Operation[] = operationsOf(capabilities);
+/** The data modes have a fuzz of their own. */
+export const declared: readonly Operation[] = operationsOf(capabilities).filter(
+  ({ needs, kind }) => scopeNeedOf(needs) === null && kind !== "content",
+);
 
 /** The forms of feeds that answer once; they may wait before they do. */
 export const polls: readonly Operation[] = declared.flatMap((operation) => pollOf(operation)?.operation ?? []);

@@ -3,7 +3,7 @@
  * It grows by what the fuzz creates and loses what the fuzz deletes.
  */
 import { type CredentialKind, credentialKinds, writeToken } from "../../core/kernel/credential.ts";
-import type { Operation } from "../../core/kernel/operation.ts";
+import { credentialNeedOf, type Operation } from "../../core/kernel/operation.ts";
 import type { FaultCode } from "../../core/ports/fault.ts";
 import type { JsonObject } from "../../core/ports/json.ts";
 import { canonical, demand } from "./answer_rules.ts";
@@ -124,8 +124,9 @@ export async function openWorld(fetcher: Fetcher, base: string, internalToken: s
 
   function rightOf(operation: Operation, channel: Held, pick: number): Aim["secret"] {
     const { needs } = operation;
-    if (needs === "nobody") return null;
+    if (needs === "nobody" || needs === "each") return null;
     if (needs === "internal") return { kind: "internal", token: internalToken };
+    if ("scope" in needs) throw new Error(`${operation.name} is no operation of channels`);
     if (needs.credential === "publish") return { kind: "publish", token: channel.publish_token };
     if (channel.visibility === "public") return null;
     const own = [channel.read_token!, ...channel.grants.map(({ token }) => token)];
@@ -151,8 +152,9 @@ export async function openWorld(fetcher: Fetcher, base: string, internalToken: s
         const channel = await pickLive(pick, () => true);
         return standing === "right" ? { channel, channelId: "", visibility: "", secret: null, refusal: null } : null;
       }
-      const optional = typeof needs === "object" && needs.optional === true;
-      const kind: CredentialKind | "internal" = typeof needs === "object" ? needs.credential : "internal";
+      const need = credentialNeedOf(needs);
+      const optional = need?.optional === true;
+      const kind: CredentialKind | "internal" = need?.credential ?? "internal";
       // Only private channels have grants, and only they refuse readers.
       const hidden =
         /Grant|Ticket/.test(operation.name) ||

@@ -1,5 +1,6 @@
 /** The whole server in memory: ports, settings, the app, and a client that calls it without a network. Time moves when a test says so. */
 import { type App, createApp } from "../../core/app.ts";
+import type { Capability } from "../../core/kernel/capability.ts";
 import type { Settings } from "../../core/kernel/settings.ts";
 import { type AppName, appNames, type Host } from "../../core/ports/host.ts";
 import { streamResponse } from "../../core/ports/stream.ts";
@@ -29,12 +30,14 @@ export interface MemoryAppOptions {
   /** The caller's address as the socket has it. */
   address?: string;
   apps?: readonly AppName[];
+  /** Other capabilities than ours. */
+  capabilities?: readonly Capability[];
 }
 
 export function openApp(options: MemoryAppOptions = {}): MemoryApp {
   const { ports = memoryPorts(), base = "http://millrace.test", address = "192.0.2.1", apps = appNames } = options;
   const settings = memorySettings(options.settings);
-  const app = createApp(ports, settings);
+  const app = createApp(ports, settings, options.capabilities);
   const host: Host = { address, apps: new Set(apps), stream: streamResponse };
 
   async function fetcher(request: Request): Promise<Response> {

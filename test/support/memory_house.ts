@@ -14,6 +14,7 @@ import type { Database } from "../../core/ports/database.ts";
 import { type MemoryHub, memoryBus, memoryHub } from "../../core/ports/memory/bus.ts";
 import { type MemoryClock, memoryClock } from "../../core/ports/memory/clock.ts";
 import { memoryDatabase } from "../../core/ports/memory/database.ts";
+import { memoryHashes } from "../../core/ports/memory/hashes.ts";
 import { memoryIds } from "../../core/ports/memory/ids.ts";
 import { type MemoryLog, memoryLog } from "../../core/ports/memory/log.ts";
 import { memoryObjects } from "../../core/ports/memory/objects.ts";
@@ -39,7 +40,15 @@ export function memoryTown(): MemoryTown {
 /** The ports of one process of the town. `seed` tells its ids apart from those of the others. */
 export function memoryPorts(town: MemoryTown = memoryTown(), seed = 1): MemoryPorts {
   const { clock, database, objects, hub } = town;
-  return { clock, database, objects, bus: memoryBus(hub), ids: memoryIds(seed), log: memoryLog() };
+  return {
+    clock,
+    database,
+    objects,
+    hashes: memoryHashes,
+    bus: memoryBus(hub),
+    ids: memoryIds(seed),
+    log: memoryLog(),
+  };
 }
 
 /** Settings as a test server has them: no rate limits, the defaults for the rest. */
@@ -52,8 +61,12 @@ export function memorySettings(changes: Partial<Settings> = {}): Settings {
     ports: null,
     tokenSecretSalt: new TextEncoder().encode("a salt for tests, long enough to be one"),
     internalToken: null,
+    datastoreToken: null,
     payloadMaxBytes: 1_048_576,
     payloadInlineMaxBytes: 16_384,
+    fileMaxBytes: 1_073_741_824,
+    documentMaxBytes: 1_048_576,
+    fileQuotaBytes: 10_737_418_240,
     defaultTtlSeconds: 86_400,
     rateLimits: null,
     allowedOrigins: [],

@@ -1,7 +1,7 @@
 /** The one place where a channel's messages reach the journal. */
 import { append } from "../../kernel/append.ts";
 import type { Context } from "../../kernel/context.ts";
-import type { Journal, NewEntry } from "../../ports/journal.ts";
+import type { AppendEntries, Journal, NewEntry } from "../../ports/journal.ts";
 import { REALM } from "./channel.ts";
 
 /** An idempotency key, and what it is used for. */
@@ -17,5 +17,10 @@ export function appendMessages(
   entries: NewEntry[],
   key: UsedKey | null,
 ): ReturnType<Journal["append"]> {
-  return append(context, { op: "journal.append", realm: REALM, subject, entries, ifOpen: true, ...key });
+  return append(context, appending(subject, entries, key));
+}
+
+/** The command that does so, for a unit. */
+export function appending(subject: string, entries: NewEntry[], key: UsedKey | null): AppendEntries {
+  return { op: "journal.append", realm: REALM, subject, entries, ifOpen: true, ...key };
 }

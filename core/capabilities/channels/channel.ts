@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import type { Context } from "../../kernel/context.ts";
 import { instant, line, text, uuid, whole } from "../../kernel/fields.ts";
-import { notFound } from "../../kernel/invoke.ts";
+import { notFound } from "../../kernel/permit.ts";
 import { publicBase } from "../../kernel/public_base.ts";
 import type { Command } from "../../ports/database.ts";
 import type { Document } from "../../ports/documents.ts";

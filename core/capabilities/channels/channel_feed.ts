@@ -1,10 +1,11 @@
 /** Where a stream begins: on one channel, or on several whose places travel in one composite id. */
 import * as v from "valibot";
 import type { Context } from "../../kernel/context.ts";
-import type { Feed, Part } from "../../kernel/feed.ts";
+import type { Feed } from "../../kernel/feed.ts";
 import { quote, UUID } from "../../kernel/fields.ts";
+import { partOf } from "../../kernel/subject_feed.ts";
 import { Fault } from "../../ports/fault.ts";
-import { EARLIEST, type Entry } from "../../ports/journal.ts";
+import type { Entry } from "../../ports/journal.ts";
 import { REALM } from "./channel.ts";
 import { toJson } from "./message.ts";
 import { readableChannel } from "./readable.ts";
@@ -53,7 +54,7 @@ export async function channelFeed(context: Context, input: StreamInput): Promise
   const feed = { realm: REALM, message: (entry: Entry) => toJson(entry, context) };
   const places = placesOf(input.last_event_id ?? input.after, input);
   const parts = await Promise.all(
-    subjects.map((subject) => partOf(context, subject, { ...input, after: places.get(subject) })),
+    subjects.map((subject) => partOf(context, { realm: REALM, subject }, { ...input, after: places.get(subject) })),
   );
   if (input.channels === undefined) return { ...feed, parts };
   return { ...feed, parts, origin: (subject) => `"channel_id":"${subject}"` };
@@ -69,19 +70,4 @@ function placesOf(place: string | undefined, input: StreamInput): Map<string, st
     `Cannot follow several channels after ${place}, which is a place in one of them; send the id of this stream's last event, channel:id,channel:id`,
     { details: { field: input.last_event_id === undefined ? "after" : "last_event_id" } },
   );
-}
-
-async function partOf(
-  { database }: Context,
-  subject: string,
-  input: { after?: string | undefined; from?: "earliest" | undefined; latest?: unknown },
-): Promise<Part> {
-  if (input.after !== undefined) return { subject, after: input.after, start: "cursor" };
-  if (input.from === "earliest") return { subject, after: EARLIEST, start: "earliest" };
-  if (input.latest !== undefined) {
-    const first = await database.journal.newest(REALM, subject);
-    if (first !== null) return { subject, after: first.id, start: "live", first };
-  }
-  const [bounds] = await database.journal.bounds(REALM, [subject]);
-  return { subject, after: bounds?.lastId ?? EARLIEST, start: "live" };
 }

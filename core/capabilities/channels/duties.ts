@@ -2,6 +2,7 @@
 import type { House } from "../../kernel/context.ts";
 import type { Duty } from "../../kernel/duty.ts";
 import { knockOf } from "../../kernel/knock.ts";
+import { sweepOrphans } from "../../kernel/orphans.ts";
 import type { Command } from "../../ports/database.ts";
 import { CHANNELS, fromDocument, grantsOf, REALM } from "./channel.ts";
 import { objectPrefix } from "./message.ts";
@@ -12,8 +13,6 @@ const HOUR_MS = 3_600_000;
 export const IDLE_MS = 30 * 24 * HOUR_MS;
 /** Objects wait this long after their rows, so that a reader who has just read the row still finds the bytes. */
 export const OBJECT_GRACE_MS = 600_000;
-/** A payload object without a row after this long was left by a crash between its put and its commit. */
-export const ORPHAN_MS = HOUR_MS;
 
 const expireMessages: Duty = {
   name: "channels.expire",
@@ -101,35 +100,10 @@ const removeOrphans: Duty = {
   name: "channels.remove_orphans",
   everyMs: HOUR_MS,
   async run(house, signal) {
-    const { database, objects } = house;
-    const prefix = await objectPrefix(house);
-    const oldest = (await storeNow(objects, prefix)) - ORPHAN_MS;
-    let orphans = 0;
-    let after = "";
-    while (!signal.aborted) {
-      const listed = await objects.list(prefix, after, BATCH);
-      const old = listed.filter((object) => object.modifiedAt.getTime() < oldest).map((object) => object.key);
-      const kept = new Set(old.length === 0 ? [] : await database.journal.referenced(old));
-      for (const key of old.filter((candidate) => !kept.has(candidate))) {
-        await objects.remove(key);
-        orphans += 1;
-      }
-      const last = listed[listed.length - 1];
-      if (last === undefined || listed.length < BATCH) break;
-      after = last.key;
-    }
-    return { orphans };
+    const { referenced } = house.database.journal;
+    return { orphans: await sweepOrphans(house, { prefix: await objectPrefix(house), referenced, signal }) };
   },
 };
-
-/** The object store's own clock: ages by this process's clock could make a fresh object look old. */
-async function storeNow(objects: House["objects"], prefix: string): Promise<number> {
-  const key = `${prefix}clock`;
-  await objects.put(key, new Uint8Array());
-  const probe = await objects.head(key);
-  await objects.remove(key);
-  return probe?.modifiedAt.getTime() ?? 0;
-}
 
 /** Repeats a batch until one finds nothing more to do; returns the sum. */
 async function untilDone(signal: AbortSignal, batch: () => Promise<number>): Promise<number> {

@@ -2,9 +2,9 @@
 import * as v from "valibot";
 import type { Context } from "../../kernel/context.ts";
 import { uuid } from "../../kernel/fields.ts";
-import { notFound } from "../../kernel/invoke.ts";
 import { knockOf } from "../../kernel/knock.ts";
 import { call } from "../../kernel/operation.ts";
+import { notFound } from "../../kernel/permit.ts";
 import type { Command } from "../../ports/database.ts";
 import { Fault } from "../../ports/fault.ts";
 import type { JsonObject } from "../../ports/json.ts";

@@ -2,12 +2,12 @@
 import * as v from "valibot";
 import { listOf, quote } from "../../kernel/fields.ts";
 import { inForms } from "../../kernel/forms.ts";
+import { idempotencyKey as keyField } from "../../kernel/idempotency.ts";
 import { call } from "../../kernel/operation.ts";
 import type { FaultCode } from "../../ports/fault.ts";
-import { KEY_MAX_BYTES } from "../../ports/journal.ts";
 import type { Json, JsonObject } from "../../ports/json.ts";
 import { channelId, ttlSeconds } from "./channel.ts";
-import { publishMany, publishOne } from "./published.ts";
+import { publishMany, publishOne, publishPlan } from "./published.ts";
 
 /** The most messages of a batch. */
 export const BATCH_MAX = 1_000;
@@ -37,15 +37,8 @@ const messages = listOf(
 );
 
 const idempotencyKey = v.optional(
-  v.pipe(
-    v.string(),
-    v.regex(
-      new RegExp(`^[\\x21-\\x7e]{1,${KEY_MAX_BYTES}}$`),
-      `is no key; send 1 to ${KEY_MAX_BYTES} visible ASCII characters`,
-    ),
-    v.description(
-      "Makes a retry safe: the same key with the same message, or the same batch, within 48 h stores it once and answers its ids again",
-    ),
+  keyField(
+    "Makes a retry safe: the same key with the same message, or the same batch, within 48 h stores it once and answers its ids again",
   ),
 );
 
@@ -120,6 +113,12 @@ export const publishMessage = call({
   http: false,
   tool: "publish_message",
   input: v.strictObject({ channel_id: channelId, ...message, idempotency_key: idempotencyKey }),
+  batch: {
+    op: "channel.publish",
+    // The batch has a key of its own.
+    fields: { idempotency_key: null },
+    plan: publishPlan,
+  },
   output: published,
   faults,
   examples: [exampleOne],

@@ -1,20 +1,21 @@
 /** Publishing: what REST and both MCP tools do with one message or with many. */
 import type { Context } from "../../kernel/context.ts";
 import { quote } from "../../kernel/fields.ts";
-import { notFound } from "../../kernel/invoke.ts";
+import { PUT_MOST_MS } from "../../kernel/orphans.ts";
+import { notFound } from "../../kernel/permit.ts";
+import type { Plan } from "../../kernel/plan.ts";
 import { Fault } from "../../ports/fault.ts";
-import type { AppendedEntry } from "../../ports/journal.ts";
-import { appendMessages } from "./append.ts";
+import type { AppendedEntry, JournalOutcome, NewEntry } from "../../ports/journal.ts";
+import { appending, appendMessages } from "./append.ts";
 import { type Draft, discard, draftOf, fingerprint, type NewMessage, toEntries } from "./new_message.ts";
-
-/** A process that was stopped for long between its put and its commit must not refer to an object that was swept meanwhile. */
-const PUT_MOST_MS = 600_000;
 
 /** Where to publish, and the key that makes a retry safe. */
 export interface Target {
   channel_id: string;
   idempotency_key?: string | undefined;
 }
+
+type Appended = Extract<JournalOutcome, { status: "appended" }>;
 
 /** What the publisher learns of a stored message. */
 export interface Published {
@@ -54,15 +55,9 @@ interface What {
 
 async function publishDrafts(context: Context, target: Target, { kind, drafts }: What): Promise<Published[]> {
   const { channel_id, idempotency_key } = target;
-  const { clock } = context;
   const used =
     idempotency_key === undefined ? null : { key: idempotency_key, fingerprint: await fingerprint(drafts, kind) };
-  const began = clock.elapsed();
-  const entries = await toEntries(drafts, context);
-  if (clock.elapsed() - began > PUT_MOST_MS) {
-    await discard(entries, context);
-    throw new Fault("unavailable", "Cannot publish: storing the payload took too long; try again");
-  }
+  const entries = await entriesOf(context, drafts);
   const appended = await appendMessages(context, channel_id, entries, used);
   // Not stored for certain, so nobody will ever refer to the objects.
   if (appended.status !== "appended") await discard(entries, context);
@@ -70,6 +65,30 @@ async function publishDrafts(context: Context, target: Target, { kind, drafts }:
   if (appended.status === "mismatch") throw reused(idempotency_key!);
   if (appended.status === "replayed") context.reply({ headers: { "Idempotency-Replayed": "true" } });
   return told(appended.entries);
+}
+
+/** One message as a part of a larger unit. */
+export async function publishPlan(
+  context: Context,
+  { channel_id, ...message }: { channel_id: string } & NewMessage,
+): Promise<Plan<Published>> {
+  const entries = await entriesOf(context, [draft(context, message, null)]);
+  return {
+    commands: [appending(channel_id, entries, null)],
+    answer: ([appended]) => told((appended as Appended).entries)[0]!,
+    refusal: () => notFound("channel", channel_id),
+    discard: () => discard(entries, context),
+  };
+}
+
+/** The entries of the drafts, with large payloads put. */
+async function entriesOf(context: Context, drafts: readonly Draft[]): Promise<NewEntry[]> {
+  const { clock } = context;
+  const began = clock.elapsed();
+  const entries = await toEntries(drafts, context);
+  if (clock.elapsed() - began <= PUT_MOST_MS) return entries;
+  await discard(entries, context);
+  throw new Fault("unavailable", "Cannot publish: storing the payload took too long; try again");
 }
 
 function told(entries: readonly AppendedEntry[]): Published[] {

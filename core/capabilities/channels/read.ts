@@ -5,7 +5,7 @@ import { call, feed } from "../../kernel/operation.ts";
 import { channelId, loadChannel, visibility } from "./channel.ts";
 import { channelFeed, channels, place } from "./channel_feed.ts";
 import { messageSchema } from "./message.ts";
-import { cursor, from, LIMIT, latest, limit, notice, readPage } from "./page.ts";
+import { cursor, from, LIMIT, latest, limit, messagesAfter, notice } from "./page.ts";
 import { longPoll } from "./poll.ts";
 import { readableChannel } from "./readable.ts";
 
@@ -110,7 +110,11 @@ async function pageAfter(
   input: { channel_id: string; after_message_id?: string | undefined; limit: number },
 ) {
   const after = input.after_message_id ?? null;
-  const { messages, notice } = await readPage(context, { subject: input.channel_id, after, limit: input.limit });
+  const { events: messages, notice } = await messagesAfter(context, {
+    subject: input.channel_id,
+    after,
+    limit: input.limit,
+  });
   const next_cursor = messages.at(-1)?.id ?? (notice?.event === "reset" ? null : after);
   return { messages, next_cursor, ...(notice === null ? {} : { notice }) };
 }

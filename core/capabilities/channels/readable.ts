@@ -1,7 +1,8 @@
 /** Who may read a channel. */
 import type { Context } from "../../kernel/context.ts";
-import { missingCredential, notFound } from "../../kernel/invoke.ts";
+import { missingCredential } from "../../kernel/identify.ts";
 import { knockOf } from "../../kernel/knock.ts";
+import { notFound } from "../../kernel/permit.ts";
 import { loadChannel, REALM } from "./channel.ts";
 
 /** Throws unless the caller may read the channel, and for the wrong visibility word as for a missing channel. */

@@ -1,7 +1,7 @@
 /** Tickets: what a browser's EventSource, which can send no header, presents in the query instead of a read token. */
 import * as v from "valibot";
 import { TICKET_UNUSED_MS, ticketKind } from "../../kernel/credential.ts";
-import { missingCredential } from "../../kernel/invoke.ts";
+import { missingCredential } from "../../kernel/identify.ts";
 import { call } from "../../kernel/operation.ts";
 import { Fault } from "../../ports/fault.ts";
 import { channelId, channelJson, loadChannel } from "./channel.ts";

@@ -85,7 +85,8 @@ function checkServer({ phase }: Context): Check {
   return phase() === "serving" ? { ready: true } : { ready: false, reason: "stopping" };
 }
 
-async function checkDatabase(context: Context) {
+/** Whether the database answers, and whether its schema is complete; never rejects. */
+export async function checkDatabase(context: Context) {
   const readiness = await inTime(context.database.ready(), context).catch((error: unknown) => {
     context.log.write("error", "database_not_ready", { error: String(error) });
     return { ready: false, schema: null, reason: "The database cannot be used; the log says why" };
@@ -114,7 +115,7 @@ async function checkObjects(context: Context): Promise<Check> {
 }
 
 /** What `answer` resolves to, or "late" when it takes too long. */
-async function inTime<T>(answer: Promise<T>, { clock }: Context): Promise<T | "late"> {
+export async function inTime<T>(answer: Promise<T>, { clock }: Context): Promise<T | "late"> {
   const done = new AbortController();
   try {
     return await Promise.race([answer, clock.sleep(PATIENCE_MS, done.signal).then(() => "late" as const)]);

@@ -1,35 +1,39 @@
-/** The landing page: what Millrace is, three lines to try it, a channel to play with, and how to connect a model. */
+/** The landing page: what Millrace is, three lines to try it, a channel to play with, the data modes, and how to connect a model. */
 
 import * as v from "valibot";
+import type { Capability } from "../../kernel/capability.ts";
 import type { Context } from "../../kernel/context.ts";
 import { html } from "../../kernel/html.ts";
 import { codeBlock, HTML, layout, type Markup } from "../../kernel/layout.ts";
 import { page } from "../../kernel/operation.ts";
 import { publicBase } from "../../kernel/public_base.ts";
 import { demo } from "./landing_demo.ts";
-import { connect, limits, tokens } from "./landing_words.ts";
+import { connect, limits, modes, tokens } from "./landing_words.ts";
 
-export const landing = page({
-  summary: "Show the landing page.",
-  http: "GET /",
-  needs: "nobody",
-  limit: "other",
-  input: v.strictObject({}),
-  async handle(context) {
-    const body = await layout({
-      title: "Millrace: durable channels for agents, scripts and people",
-      description:
-        "One server that agents, scripts and people share: durable channels over REST, Server-Sent Events and MCP.",
-      path: "/",
-      version: context.settings.version,
-      content: content(context),
-      scripts: ["/assets/demo.js"],
-    });
-    return { type: HTML, body };
-  },
-});
+/** `GET /`, which tells of the data modes among the capabilities. */
+export function landing(others: readonly Capability[]) {
+  return page({
+    summary: "Show the landing page.",
+    http: "GET /",
+    needs: "nobody",
+    limit: "other",
+    input: v.strictObject({}),
+    async handle(context) {
+      const body = await layout({
+        title: "Millrace: durable channels for agents, scripts and people",
+        description:
+          "One server that agents, scripts and people share: durable channels, documents, queues, tables and files over REST, Server-Sent Events and MCP.",
+        path: "/",
+        version: context.settings.version,
+        content: content(context, others),
+        scripts: ["/assets/demo.js"],
+      });
+      return { type: HTML, body };
+    },
+  });
+}
 
-function content(context: Context): Markup {
+function content(context: Context, others: readonly Capability[]): Markup {
   const { origin, settings } = context;
   const rest = publicBase("rest", origin, settings);
   return html`
@@ -47,6 +51,7 @@ ${race}
 </div>
 ${lines(rest)}
 ${demo(rest)}
+${modes(others, settings)}
 ${connect(`${publicBase("mcp", origin, settings)}/mcp`)}
 ${tokens(rest)}
 ${limits(settings)}

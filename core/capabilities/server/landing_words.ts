@@ -1,14 +1,35 @@
 /** The landing page's sections about connecting a model, tokens and limits; figures come from what the server really applies. */
+
+import type { Capability } from "../../kernel/capability.ts";
 import { credentialKinds, ticketKind } from "../../kernel/credential.ts";
 import { html } from "../../kernel/html.ts";
 import { codeBlock, type Markup } from "../../kernel/layout.ts";
 import type { Rate, Settings } from "../../kernel/settings.ts";
 
+/** The data modes, each with its manual, and who may use them. */
+export function modes(capabilities: readonly Capability[], { datastoreToken }: Settings): Markup {
+  const rows = capabilities.flatMap(({ title, mode }) =>
+    mode === undefined
+      ? []
+      : html`<tr><th scope="row"><a href="${mode.root}">${title}</a></th><td>${mode.note}</td><td><code>${mode.root}</code></td></tr>`,
+  );
+  if (rows.length === 0) return html``;
+  const open =
+    datastoreToken === null
+      ? html`On this server they are closed: its operator has set no <code>DATASTORE_TOKEN</code>.`
+      : html`They take a token as <code>Authorization: Bearer</code>, over MCP too. Its holder makes others with fewer rights by <a href="/reference#access.create"><code>POST /tokens</code></a>.`;
+  return html`<section class="part" aria-labelledby="modes"><h2 id="modes">Beside channels: a place for data</h2>
+<p class="lead">The same server keeps data for scripts, phones and agents, so that none of them needs a service of its own. ${open}</p>
+<table><thead><tr><th scope="col">Mode</th><th scope="col">What it is for</th><th scope="col">Begins at</th></tr></thead><tbody>
+${rows}
+</tbody></table></section>`;
+}
+
 /** How MCP clients are told of this server. */
 export function connect(url: string): Markup {
   const code = (value: unknown) => JSON.stringify(value, null, 2);
   return html`<section class="part" aria-labelledby="mcp"><h2 id="mcp">Connect a model</h2>
-<p class="lead">Millrace speaks MCP over Streamable HTTP at <code>${url}</code>. No login is needed to connect: tokens travel as arguments of the tools.</p>
+<p class="lead">Millrace speaks MCP over Streamable HTTP at <code>${url}</code>. No login is needed to connect: tokens of channels travel as arguments of the tools. For the data modes give the connection a header, <code>Authorization: Bearer …</code>.</p>
 <div class="two">
 ${codeBlock(`claude mcp add --transport http millrace ${url}`, "Claude Code")}
 ${codeBlock(url, html`Any other client <span class="soft">by URL, transport Streamable HTTP</span>`)}

@@ -1,7 +1,7 @@
 /** Examples as they are typed: a curl line and an MCP request, both from the declared input. `$NAME` values stay shell variables. */
 
 import { credentialKinds } from "../../kernel/credential.ts";
-import { type Endpoint, type Example, endpointsOf, type Operation } from "../../kernel/operation.ts";
+import { bodyRuleOf, type Endpoint, type Example, endpointsOf, type Operation } from "../../kernel/operation.ts";
 import { publicBase } from "../../kernel/public_base.ts";
 import type { Settings } from "../../kernel/settings.ts";
 import type { Json, JsonObject } from "../../ports/json.ts";
@@ -39,6 +39,7 @@ export function curlLine(
   { endpoint, input, base }: { endpoint: Endpoint; input: JsonObject; base: Base },
 ): string {
   const query = new Map<string, Json>();
+  const pairs: string[] = [];
   const body: JsonObject = {};
   const options: string[] = [];
   const header = (name: string, value: string) => options.push(`-H ${quoted(`${name}: ${value}`)}`);
@@ -51,21 +52,32 @@ export function curlLine(
     if (field.place === "path")
       path = path.replace(new RegExp(`:${field.name}(\\{[^}]*\\})?(?=/|$)`), () => String(value));
     else if (field.place === "query") query.set(field.name, value);
+    else if (field.place === "rest") for (const pair of value as string[]) pairs.push(pair);
     else if (field.header !== null) header(field.header, String(value));
     else body[field.name] = value;
   }
-  if (hasBody(endpoint)) {
+  const rule = bodyRuleOf(operation);
+  const only = rule?.whole ?? rule?.stream;
+  if (hasBody(endpoint) && only !== undefined) {
+    if (body[only] !== undefined) options.push(bodyOption(body[only], rule?.stream !== undefined));
+  } else if (hasBody(endpoint)) {
     const raw = rawFieldOf(operation);
     const rawOnly = raw !== null && typeof body[raw] === "string" && Object.keys(body).length === 1;
     if (!rawOnly && Object.keys(body).length > 0) header("Content-Type", "application/json");
     if (Object.keys(body).length > 0) options.push(`-d ${quoted(rawOnly ? String(body[raw]) : JSON.stringify(body))}`);
   }
-  const search = Array.from(query, ([name, value]) => `${name}=${String(value)}`).join("&");
+  const search = [...Array.from(query, ([name, value]) => `${name}=${String(value)}`), ...pairs].join("&");
   const url = quoted(`${base(endpoint.app)}${path}${search === "" ? "" : `?${search}`}`);
   const posts = hasBody(endpoint) && Object.keys(body).length > 0;
   const method = endpoint.method === (posts ? "POST" : "GET") ? "" : ` -X ${endpoint.method}`;
   const stream = operation.kind === "feed" ? " -N" : "";
   return [`curl${stream}${method} ${url}`, ...options].join(" \\\n  ");
+}
+
+/** A body that is one field: bytes as they are, or any JSON. */
+function bodyOption(value: Json, isStream: boolean): string {
+  if (isStream) return `--data-binary ${quoted(String(value))}`;
+  return `--json ${quoted(JSON.stringify(value))}`;
 }
 
 /** The JSON-RPC request that calls an operation's tool; null when it is none. */
@@ -86,6 +98,7 @@ interface Token {
 function tokenOf({ needs }: Operation, input: JsonObject): Token | null {
   if (needs === "nobody") return null;
   if (needs === "internal") return { header: "Authorization", argument: null, value: "Bearer $INTERNAL_TOKEN" };
+  if (needs === "each" || "scope" in needs) return { header: "Authorization", argument: null, value: "Bearer $TOKEN" };
   const { header, argument } = credentialKinds[needs.credential];
   const subject = String(input[needs.of]);
   const prefix = /^\$([A-Z_]+_)?[A-Z]+_ID$/.exec(subject)?.[1] ?? "";

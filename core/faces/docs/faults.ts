@@ -1,5 +1,5 @@
 /** Which faults an operation may answer, and what each code means for a caller. */
-import { endpointsOf, type Operation } from "../../kernel/operation.ts";
+import { endpointsOf, type Operation, scopeNeedOf } from "../../kernel/operation.ts";
 import { type FaultCode, faultCodes } from "../../ports/fault.ts";
 import { hasBody } from "./fields.ts";
 
@@ -15,6 +15,7 @@ export const faultWords: Readonly<Record<FaultCode, string>> = {
   gone: "It existed and is no longer held.",
   precondition_failed: "It has changed since the version that was named; read it again.",
   too_large: "The body or a value has more bytes than the limit that the message names.",
+  range_not_satisfiable: "The range begins after the end; the header Content-Range says how much there is.",
   idempotency_mismatch: "The idempotency key was used before with another request.",
   rate_limited: "Too many requests; wait as many seconds as Retry-After says.",
   internal: "Something went wrong on our side; request_id finds it in the log.",
@@ -31,6 +32,7 @@ export function faultsOf(operation: Operation): FaultCode[] {
   if (hasInput) codes.add("invalid_input");
   if (hasInput && endpointsOf(operation).some(hasBody)) codes.add("invalid_json").add("too_large");
   if (operation.needs !== "nobody") codes.add("unauthorized");
+  if (scopeNeedOf(operation.needs) !== null || operation.needs === "each") codes.add("forbidden").add("not_configured");
   if (operation.limit !== "unlimited") codes.add("rate_limited");
   // Whatever has a subject to look up needs a store.
   if (operation.kind !== "page" && operation.limit !== "unlimited") codes.add("unavailable");

@@ -1,11 +1,11 @@
 /** Where each input field of an operation travels on HTTP, and what it may hold: what OpenAPI and the reference both tell. */
 import { formsOf } from "../../kernel/forms.ts";
 import { jsonSchema } from "../../kernel/json_schema.ts";
-import { type Endpoint, namesIn, type Operation, pollOf } from "../../kernel/operation.ts";
+import { bodyRuleOf, type Endpoint, namesIn, type Operation, pollOf } from "../../kernel/operation.ts";
 import type { JsonObject } from "../../ports/json.ts";
 
-/** `argument`: the operation is not on HTTP, so the field is an argument of its tool. */
-export type Place = "path" | "query" | "header" | "body" | "argument";
+/** `rest`: each pair of the query that is no other field. `argument`: the operation is not on HTTP, so the field is an argument of its tool. */
+export type Place = "path" | "query" | "rest" | "header" | "body" | "argument";
 
 export interface Field {
   name: string;
@@ -25,6 +25,8 @@ export function fieldsOf(operation: Operation, endpoint: Endpoint | null): Field
     required: string[];
   };
   const inPath = new Set(endpoint === null ? [] : namesIn(endpoint.path));
+  const rule = bodyRuleOf(operation);
+  const bodyField = rule?.whole ?? rule?.stream ?? null;
   const leads = Object.keys(formsOf(operation.input) ?? {});
   return Object.entries(properties).map(([name, schema]) => {
     const header = endpoint === null ? null : (operation.headers?.[name] ?? null);
@@ -35,7 +37,9 @@ export function fieldsOf(operation: Operation, endpoint: Endpoint | null): Field
       if (endpoint === null) return "argument";
       if (inPath.has(field)) return "path";
       if (operation.headers?.[field] !== undefined) return "header";
-      return hasBody(endpoint) ? "body" : "query";
+      if (operation.rest === field) return "rest";
+      if (!hasBody(endpoint) || operation.query?.includes(field)) return "query";
+      return bodyField === null || bodyField === field ? "body" : "query";
     }
   });
 }
@@ -56,7 +60,7 @@ export function hasBody({ method }: Endpoint): boolean {
 
 /** The field that takes a body of another type than JSON, byte for byte; null where there is none. */
 export function rawFieldOf(operation: Operation): string | null {
-  return operation.kind === "call" ? (operation.body?.raw ?? null) : null;
+  return bodyRuleOf(operation)?.raw ?? null;
 }
 
 /** Fields that move from the body to the query when the body is a raw field: those that text can say. */

@@ -46,8 +46,16 @@ function endpoints(operation: Operation): Markup {
 function whoMay(operation: Operation): Markup {
   const { needs, http } = operation;
   if (needs === "nobody") return html`Anybody, without a token.`;
+  if (needs === "each")
+    return html`Whoever may carry out each of them alone: with the service token or a token that has their scopes, as <code>Authorization: Bearer</code>, and where one takes a credential of its own, with that beside it.`;
   if (needs === "internal")
     return html`Services that hold the server’s internal token, as <code>Authorization: Bearer</code>.`;
+  if ("scope" in needs) {
+    const names = needs.of === undefined ? "" : html`, for all names or for this <code>${needs.of}</code>`;
+    const secret = needs.unless === undefined ? "" : html` Whoever sends <code>${needs.unless}</code> needs no token.`;
+    const also = needs.also === undefined ? "" : html` ${sentence(needs.also.words)}`;
+    return html`Holders of the service token, or of a token with the scope <code>${needs.scope}:${needs.access}</code>${names}, as <code>Authorization: Bearer</code>.${also}${secret}`;
+  }
   const { words, header, argument, bearer } = credentialKinds[needs.credential];
   const ticket = needs.ticket ? html`, or a ${ticketKind.words} in the query as <code>${ticketKind.query}</code>` : "";
   const onHttp = html`in the header <code>${header}</code>${bearer ? html` or as <code>Authorization: Bearer</code>` : ""}${ticket}`;
@@ -56,6 +64,10 @@ function whoMay(operation: Operation): Markup {
   const carriers = http === false ? onMcp : isTool ? html`${onHttp}, over MCP ${onMcp}` : onHttp;
   if (needs.optional) return html`Anybody what is public; what is private takes a ${words}, ${carriers}.`;
   return html`Holders of the ${words} that belongs to <code>${needs.of}</code>, ${carriers}.`;
+}
+
+function sentence(words: string): Markup {
+  return prose(`${words.charAt(0).toUpperCase()}${words.slice(1)}.`);
 }
 
 function rateOf({ limit }: Operation, { rateLimits }: Settings): Markup {
@@ -92,6 +104,7 @@ function pollRows(operation: Operation): Markup {
 function placeWords({ place, header }: Field, { beside, raw }: { beside: boolean; raw: boolean }): Markup {
   if (header !== null) return html`header <code>${header}</code>`;
   if (raw) return html`body, or the body itself`;
+  if (place === "rest") return html`query, every other name`;
   return beside ? html`body, or query beside a body that is not JSON` : html`${place}`;
 }
 
@@ -125,6 +138,8 @@ function meaning({ description }: JsonObject): Markup {
 
 function answer(operation: Operation): Markup {
   if (operation.kind === "page") return html`<h4>Answer</h4><p>A page.</p>`;
+  if (operation.kind === "content")
+    return html`<h4>Answer</h4><p>Bytes of the type <code>${operation.produces}</code>.</p>`;
   if (operation.kind === "call") return values(`Answer, status ${operation.status ?? 200}`, operation.output);
   const poll = pollOf(operation);
   const events = values("Data of each event", operation.event);

@@ -1,13 +1,14 @@
 /** The reference page: contents, what holds for all operations, and every operation by capability. */
 import { type Capability, operationsOf } from "../../kernel/capability.ts";
-import { credentialKinds, ticketKind } from "../../kernel/credential.ts";
+import { credentialKinds, fileKind, ticketKind, tokenKind } from "../../kernel/credential.ts";
 import { html } from "../../kernel/html.ts";
 import { layout, type Markup } from "../../kernel/layout.ts";
-import type { Operation } from "../../kernel/operation.ts";
+import { type Operation, scopeNeedOf } from "../../kernel/operation.ts";
 import type { Settings } from "../../kernel/settings.ts";
 import { type FaultCode, faultCodes } from "../../ports/fault.ts";
 import { baseOf } from "./examples.ts";
 import { faultWords } from "./faults.ts";
+import { type ModeCapability, modesAmong, tourMarkup } from "./manual.ts";
 import { operationSection } from "./operation_section.ts";
 
 /** The page as a reader at this origin sees it. */
@@ -20,16 +21,17 @@ export function reference(capabilities: readonly Capability[], settings: Setting
       "Every operation of Millrace: fields, limits, errors and examples over REST, Server-Sent Events and MCP.",
     path: "/reference",
     version: settings.version,
-    content: html`<div class="wrap pages"><div class="opening"><h1>Reference</h1><p class="lead">Every operation of this server, read from the declarations that it runs on. For programs the same is in <a href="/openapi.json">openapi.json</a>.</p></div>
+    content: html`<div class="wrap pages"><div class="opening"><h1>Reference</h1><p class="lead">Every operation of this server, read from the declarations that it runs on. For programs the same is in <a href="/openapi.json">openapi.json</a>, for models there is <a href="/llms.txt">llms.txt</a>.</p></div>
 ${contents(chapters)}
 <div class="body">
-${basics(base("rest"), base("mcp"))}
+${basics(base("rest"), { mcp: base("mcp"), modes: modesAmong(capabilities) })}
 ${chapters.map(
   ({
     capability,
     operations,
   }) => html`<section class="chapter" aria-labelledby="${capability.name}"><h2 id="${capability.name}">${capability.title}</h2>
 <p>${capability.about}</p>
+${modesAmong([capability]).map(tourMarkup)}
 ${operations.map((operation) => operationSection(operation, { settings, base }))}</section>`,
 )}
 ${faults()}
@@ -47,14 +49,15 @@ function contents(chapters: readonly Chapter[]): Markup {
 <li><a href="#basics">Requests, tokens, answers</a></li>
 ${chapters.map(
   ({ capability, operations }) => html`<li><a href="#${capability.name}">${capability.title}</a><ul>
+${capability.mode === undefined ? "" : html`<li><a href="#${capability.mode.name}.tour">A tour with curl</a></li>`}
 ${operations.map(({ name, summary }) => html`<li><a href="#${name}">${summary.replace(/\.$/, "")}</a></li>`)}</ul></li>`,
 )}
 <li><a href="#faults">Errors</a></li></ul></nav>`;
 }
 
-function basics(rest: string, mcp: string): Markup {
+function basics(rest: string, { mcp, modes }: { mcp: string; modes: readonly ModeCapability[] }): Markup {
   return html`<section class="chapter" aria-labelledby="basics"><h2 id="basics">Requests, tokens, answers</h2>
-<p>REST takes and gives JSON at <code>${rest}</code>. MCP is spoken over Streamable HTTP at <code>${mcp}/mcp</code>; connecting needs no login, tokens are arguments of the tools. Unknown fields are refused by name, so that a slip of the pen does not pass in silence.</p>
+<p>REST takes and gives JSON at <code>${rest}</code>. MCP is spoken over Streamable HTTP at <code>${mcp}/mcp</code>; connecting needs no login. The tokens of channels are arguments of the tools, the token for the data modes is the header <code>Authorization</code> of the connection. Unknown fields are refused by name, so that a slip of the pen does not pass in silence.</p>
 <p>In the examples <code>$CHANNEL_ID</code> and the like are shell variables; fill in what earlier answers gave.</p>
 <table><thead><tr><th scope="col">Token</th><th scope="col">Looks like</th><th scope="col">Over HTTP</th><th scope="col">Over MCP</th></tr></thead><tbody>
 ${Object.values(credentialKinds).map(
@@ -69,7 +72,29 @@ ${Object.values(credentialKinds).map(
 )}
 <tr><th scope="row">${ticketKind.words}</th><td><code>${ticketKind.prefix}_…</code></td>
 <td>in the query, as <code>${ticketKind.query}</code>, where a caller can send no header</td><td>not taken</td></tr>
-</tbody></table></section>`;
+<tr><th scope="row">${tokenKind.words} for the data modes</th><td><code>${tokenKind.prefix}_…</code>, or the service token</td>
+<td><code>Authorization: Bearer</code></td><td>the same header</td></tr>
+<tr><th scope="row">${fileKind.words}</th><td><code>${fileKind.prefix}_…</code></td>
+<td>in the query, as <code>${fileKind.query}</code>, or header <code>${fileKind.header}</code></td><td>argument <code>${fileKind.query}</code></td></tr>
+</tbody></table>
+${modes.length === 0 ? "" : modesTable(modes)}</section>`;
+}
+
+/** Where each data mode begins, and the scopes that its tokens can have. */
+function modesTable(modes: readonly ModeCapability[]): Markup {
+  return html`<p>A token for the data modes has scopes, each a mode with <code>read</code> or <code>write</code>: <code>documents:read</code>, or for some names only, <code>queues:write:mail-*</code>. Writing does not include reading. A call that lacks a scope is refused with 403, and the answer names it.</p>
+<table class="modes"><thead><tr><th scope="col">Data mode</th><th scope="col">Manual</th><th scope="col">Scopes</th><th scope="col">What it is for</th></tr></thead><tbody>
+${modes.map(
+  (capability) => html`<tr><th scope="row"><a href="#${capability.name}">${capability.title}</a></th>
+<td><a href="${capability.mode.root}"><code>${capability.mode.root}</code></a></td><td>${scopesIn(capability).map((scope) => html`<code>${scope}</code> `)}</td><td>${capability.mode.note}</td></tr>`,
+)}
+</tbody></table>`;
+}
+
+/** The scopes that a capability's operations ask for, each once. */
+function scopesIn(capability: Capability): string[] {
+  const needs = operationsOf([capability]).map((operation) => scopeNeedOf(operation.needs));
+  return [...new Set(needs.flatMap((need) => (need === null ? [] : [`${need.scope}:${need.access}`])))];
 }
 
 function faults(): Markup {

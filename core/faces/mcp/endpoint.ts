@@ -10,7 +10,7 @@ import type { Settings } from "../../kernel/settings.ts";
 import { Fault } from "../../ports/fault.ts";
 import { readBody } from "../body.ts";
 import { isFriendlyOrigin } from "../cors.ts";
-import { type Exchange, json, type Text } from "../route.ts";
+import { bearerOf, type Exchange, json, type Text } from "../route.ts";
 import { protocolVersions } from "./about.ts";
 import type { Dialogue } from "./dialogue.ts";
 import { type Failure, failure, receive } from "./message.ts";
@@ -43,7 +43,8 @@ export function createEndpoint(dialogue: Dialogue, house: House): (exchange: Exc
       return refusal(failure(id, ErrorCode.InvalidRequest, message, { supported: [...protocolVersions] }));
     }
     if (received.kind === "silent") return new Response(null, { status: 202 });
-    return json(await dialogue(received, { requestId, address, origin, signal: request.signal }));
+    const bearer = () => bearerOf(request);
+    return json(await dialogue(received, { requestId, address, origin, signal: request.signal, bearer }));
   };
 }
 

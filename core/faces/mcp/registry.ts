@@ -1,15 +1,16 @@
 /** The tools: one for each operation that names one, made once. It knows nothing of protocol versions, sessions or HTTP. */
 import type { CallToolResult, Tool } from "@modelcontextprotocol/sdk/types.js";
+import type { Call } from "../../kernel/call.ts";
 import type { House } from "../../kernel/context.ts";
-import { asFault, type Call, type Corridor } from "../../kernel/invoke.ts";
+import { asFault, type Corridor } from "../../kernel/invoke.ts";
 import { nearest } from "../../kernel/nearest.ts";
-import type { Operation } from "../../kernel/operation.ts";
+import { type Operation, scopeNeedOf } from "../../kernel/operation.ts";
 import { Fault } from "../../ports/fault.ts";
 import { envelope } from "../route.ts";
 import { credentialArgument, type ToolOperation, toolOf } from "./tool_schema.ts";
 
-/** Where a call comes from. */
-export type Caller = Pick<Call, "requestId" | "address" | "origin" | "signal">;
+/** Where a call comes from, and the bearer of the connection. */
+export type Caller = Pick<Call, "requestId" | "address" | "origin" | "signal" | "bearer">;
 
 type Arguments = Readonly<Record<string, unknown>>;
 
@@ -57,17 +58,23 @@ function isTool(operation: Operation): operation is ToolOperation {
   return operation.kind === "call" && typeof operation.tool === "string";
 }
 
-/** The arguments as the corridor wants them: the credential comes as an argument and never from a header. */
+/** The arguments as the corridor wants them: a credential of one subject comes as an argument, a token with scopes as the connection's bearer. */
 function callOf(operation: ToolOperation, args: Arguments, caller: Caller): Call {
   const argument = credentialArgument(operation.needs);
-  if (argument === null || !Object.hasOwn(args, argument)) return carried(args, () => null, caller);
+  if (argument === null || !Object.hasOwn(args, argument))
+    return carried(operation, args, { caller, secret: () => null });
   const { [argument]: secret, ...fields } = args;
-  return carried(fields, () => secretOf(argument, secret), caller);
+  return carried(operation, fields, { caller, secret: () => secretOf(argument, secret) });
 }
 
-function carried(fields: Arguments, secret: Call["secret"], caller: Caller): Call {
+function carried(
+  { needs }: ToolOperation,
+  fields: Arguments,
+  { caller, secret }: { caller: Caller; secret: Call["secret"] },
+): Call {
   const none = () => null;
-  return { face: "mcp", ...caller, secret, bearer: none, query: none, early: fields, read: async () => fields };
+  const bearer = scopeNeedOf(needs) !== null || needs === "each" ? caller.bearer : none;
+  return { face: "mcp", ...caller, secret, bearer, query: none, early: fields, read: async () => fields };
 }
 
 function secretOf(argument: string, value: unknown): string | null {

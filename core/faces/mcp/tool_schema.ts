@@ -5,7 +5,14 @@
 import type { Tool, ToolAnnotations } from "@modelcontextprotocol/sdk/types.js";
 import { credentialKinds } from "../../kernel/credential.ts";
 import { jsonSchema } from "../../kernel/json_schema.ts";
-import { type CallOperation, endpointsOf, type Needs } from "../../kernel/operation.ts";
+import {
+  type CallOperation,
+  type CredentialNeed,
+  credentialNeedOf,
+  endpointsOf,
+  type Needs,
+  scopeNeedOf,
+} from "../../kernel/operation.ts";
 import type { JsonObject } from "../../ports/json.ts";
 
 export type ToolOperation = CallOperation & { name: string; tool: string };
@@ -21,16 +28,25 @@ export function toolOf(operation: ToolOperation): Tool {
   return {
     name: operation.tool,
     title,
-    description: operation.details === undefined ? operation.summary : `${operation.summary} ${operation.details}`,
+    description: descriptionOf(operation),
     inputSchema: inputSchemaOf(operation),
     outputSchema: objectSchema(operation, jsonSchema(operation.output, "output")),
     annotations: { title, ...hintsOf(operation) },
   };
 }
 
+function descriptionOf({ summary, details, needs }: ToolOperation): string {
+  const need = scopeNeedOf(needs);
+  const also = need?.also === undefined ? "" : `; ${need.also.words}`;
+  const right =
+    need === null ? null : `Needs a bearer token with ${need.scope}:${need.access} on this connection${also}.`;
+  return [summary, details, right].filter((words) => words !== undefined && words !== null).join(" ");
+}
+
 /** The argument that carries the operation's credential, or null when it takes none. */
 export function credentialArgument(needs: Needs): string | null {
-  return typeof needs === "string" ? null : credentialKinds[needs.credential].argument;
+  const need = credentialNeedOf(needs);
+  return need === null ? null : credentialKinds[need.credential].argument;
 }
 
 function inputSchemaOf(operation: ToolOperation): Tool["inputSchema"] {
@@ -38,9 +54,9 @@ function inputSchemaOf(operation: ToolOperation): Tool["inputSchema"] {
     throw wrong(operation, "a tool cannot need the internal token, which never comes over MCP");
   const schema = objectSchema(operation, jsonSchema(operation.input, "input"));
   const { properties = {}, required = [] } = schema;
-  const { needs } = operation;
-  if (typeof needs === "string") return { ...schema, additionalProperties: false };
-  const argument = credentialKinds[needs.credential].argument;
+  const needs = credentialNeedOf(operation.needs);
+  if (needs === null) return { ...schema, additionalProperties: false };
+  const { argument } = credentialKinds[needs.credential];
   if (Object.hasOwn(properties, argument))
     throw wrong(operation, `the input field ${argument} hides the credential of that name`);
   return {
@@ -51,7 +67,7 @@ function inputSchemaOf(operation: ToolOperation): Tool["inputSchema"] {
   };
 }
 
-function credentialSchema(needs: Exclude<Needs, string>): JsonObject {
+function credentialSchema(needs: CredentialNeed): JsonObject {
   const { prefix, words } = credentialKinds[needs.credential];
   const when = needs.optional ? "; leave it out where none is needed" : "";
   return {

@@ -6,7 +6,21 @@ import { idle } from "./idle.ts";
 import { many } from "./many.ts";
 import type { Measure } from "./measure.ts";
 import { publish } from "./publish.ts";
+import { queue } from "./queue.ts";
 import { replays } from "./replay.ts";
 import { stalled } from "./stalled.ts";
+import { tables } from "./tables.ts";
 
-export const measures: readonly Measure[] = [publish, batch, fanOut, latency, many, stalled, replays, idle, channels];
+export const measures: readonly Measure[] = [
+  publish,
+  batch,
+  fanOut,
+  latency,
+  many,
+  stalled,
+  replays,
+  idle,
+  channels,
+  queue,
+  tables,
+];

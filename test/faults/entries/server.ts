@@ -29,6 +29,7 @@ function settingsOf(config: Config) {
   return memorySettings({
     tokenSecretSalt: new TextEncoder().encode(config.tokenSecretSalt ?? ""),
     internalToken: config.internalToken,
+    datastoreToken: config.datastoreToken,
     payloadMaxBytes: config.payloadMaxBytes,
     payloadInlineMaxBytes: config.payloadInlineMaxBytes,
     defaultTtlSeconds: config.defaultTtlSeconds,

@@ -4,6 +4,7 @@ import type { Planted } from "./plant.ts";
 const MESSAGE = "core/capabilities/channels/message.ts";
 const NEW_MESSAGE = "core/capabilities/channels/new_message.ts";
 const DUTIES = "core/capabilities/channels/duties.ts";
+const ORPHANS = "core/kernel/orphans.ts";
 const payloads = { test: "test/capabilities/channels_payloads.test.ts" };
 const crashes = { scenario: "f08" };
 
@@ -75,8 +76,8 @@ export const plantedInObjects: readonly Planted[] = [
     why: "the sweep deletes the payloads of messages that live",
     edits: [
       {
-        file: DUTIES,
-        find: "new Set(old.length === 0 ? [] : await database.journal.referenced(old));\n",
+        file: ORPHANS,
+        find: "new Set(old.length === 0 ? [] : await referenced(old));\n",
         replace: "new Set<string>();\n",
       },
     ],
@@ -87,7 +88,11 @@ export const plantedInObjects: readonly Planted[] = [
     name: "orphans swept young",
     why: "an object whose row is about to be committed is deleted under it",
     edits: [
-      { file: DUTIES, find: "export const ORPHAN_MS = HOUR_MS;\n", replace: "export const ORPHAN_MS = -HOUR_MS;\n" },
+      {
+        file: ORPHANS,
+        find: "export const ORPHAN_MS = 3_600_000;\n",
+        replace: "export const ORPHAN_MS = -3_600_000;\n",
+      },
     ],
     check: crashes,
     sees: "live objects deleted by the sweep",
@@ -97,9 +102,9 @@ export const plantedInObjects: readonly Planted[] = [
     why: "what a crash left between PUT and commit stays for ever",
     edits: [
       {
-        file: DUTIES,
-        find: "        await objects.remove(key);\n        orphans += 1;\n",
-        replace: '        orphans += key === "" ? 1 : 0;\n',
+        file: ORPHANS,
+        find: "      await objects.remove(key);\n      orphans += 1;\n",
+        replace: '      orphans += key === "" ? 1 : 0;\n',
       },
     ],
     check: crashes,

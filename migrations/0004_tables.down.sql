@@ -1,0 +1,17 @@
+SELECT table_home_drop();
+DROP FUNCTION table_size(text);
+DROP FUNCTION table_grant(text);
+DROP FUNCTION table_structure_enter(bigint);
+DROP FUNCTION table_structure_begin(text);
+DROP FUNCTION table_enter(bigint, bigint, boolean);
+DROP FUNCTION table_turn(text, integer);
+DROP FUNCTION table_lock(bigint);
+DROP FUNCTION table_hurry();
+DROP FUNCTION table_home_drop();
+DROP FUNCTION table_roles_ready();
+DROP FUNCTION table_home_ensure();
+DROP FUNCTION table_home_make();
+DROP FUNCTION table_role_make(text);
+DROP FUNCTION table_role_works(text);
+DROP TABLE table_home;
+DROP TABLE tables;
