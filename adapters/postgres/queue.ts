@@ -29,6 +29,7 @@ import {
   type Place,
   type Wish,
 } from "./queue_settle.ts";
+import { openVacuum } from "./queue_vacuum.ts";
 import { getJob, listJobs } from "./queue_views.ts";
 
 const CANCEL: Statement = { name: "queue_cancel", text: "SELECT queue_cancel($1, $2, $3) AS code" };
@@ -61,8 +62,9 @@ export interface PostgresQueue {
   drained(): Promise<void>;
 }
 
-/** The queue over a pool. */
-export function postgresQueue(pool: Pool): PostgresQueue {
+/** The queue over a pool; `vacuumAfter`, how many claims a vacuum comes after at the least, is for tests. */
+export function postgresQueue(pool: Pool, { vacuumAfter }: { vacuumAfter?: number } = {}): PostgresQueue {
+  const vacuum = openVacuum(pool, vacuumAfter);
   const open = new Map<string, { drained(): Promise<void> }>();
 
   /** The lane of that kind for the queue: it is there while anything is under way. */
@@ -108,7 +110,11 @@ export function postgresQueue(pool: Pool): PostgresQueue {
     },
     claim(realm, name, options) {
       const { add } = lane<Wish, Claimed>(["claim", realm, name], {
-        store: (batch) => claimTogether({ pool, realm, queue: name }, batch),
+        async store(batch) {
+          const claimed = await claimTogether({ pool, realm, queue: name }, batch);
+          vacuum.claimed(claimed.reduce((count, { jobs }) => count + jobs.length, 0));
+          return claimed;
+        },
         countOf: ({ limit }) => limit,
         bytesOf: () => ITEM_BYTES,
         namesOf: () => [],
@@ -170,6 +176,7 @@ export function postgresQueue(pool: Pool): PostgresQueue {
     queue,
     async drained() {
       while (open.size > 0) await Promise.all([...open.values()].map((each) => each.drained()));
+      await vacuum.drained();
     },
   };
 }

@@ -27,10 +27,16 @@ export function gathering(commit: Commit): Commit {
   return (unit) => (canJoin(unit) ? lanes[laneOf(unit)]!(unit) : commit(unit));
 }
 
-/** Opens and closes take effect before the appends of other units that they would come after. */
+/**
+ * Opens and closes take effect before the appends of other units that they would come after; and what is exclusive would wait for all that is checked
+ * by others while its own company has checked it, too.
+ */
 function canJoin(unit: readonly Command[]): boolean {
   if (unit.length === 0 || unit.length > SMALL) return false;
-  return unit.every(({ op }) => op === "journal.append" || op.startsWith("document."));
+  return unit.every((command) => {
+    const { op } = command;
+    return op === "journal.append" || (op.startsWith("document.") && !("exclusive" in command));
+  });
 }
 
 function openLane(commit: Commit): Commit {

@@ -5,7 +5,7 @@ import type { Exchange } from "./route.ts";
 const EXPOSED =
   "RateLimit, RateLimit-Policy, Retry-After, X-Request-Id, Idempotency-Replayed, Allow, ETag, Content-Disposition, Content-Range, Accept-Ranges, Sunset, X-Content-SHA256, Repr-Digest";
 const REQUESTED =
-  "Content-Type, Authorization, X-Publish-Token, X-Read-Token, Last-Event-ID, Idempotency-Key, If-Match, If-None-Match, Range, If-Range, X-File-Secret, X-Content-SHA256, MCP-Protocol-Version, Mcp-Session-Id";
+  "Content-Type, Authorization, X-Publish-Token, X-Read-Token, Last-Event-ID, Idempotency-Key, If-Match, If-None-Match, Range, If-Range, X-Lease-Token, X-File-Secret, X-Content-SHA256, MCP-Protocol-Version, Mcp-Session-Id";
 
 /** Response headers for a request of a browser page; empty for other callers and other origins. */
 export function corsHeaders(exchange: Exchange, settings: Settings): [string, string][] {

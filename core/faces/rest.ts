@@ -39,7 +39,8 @@ export function restRoutes(operations: readonly Operation[], corridor: Corridor,
 
 /** The data modes are closed as a whole, whatever the method; the internal route only as far as it answers. */
 export function closedUntilConfigured({ needs }: Operation, settings: Settings): Pick<Route, "closed"> {
-  return scopeNeedOf(needs) === null ? {} : { closed: () => refuseUnconfigured(needs, settings) };
+  const takesToken = needs === "each" || scopeNeedOf(needs) !== null;
+  return !takesToken ? {} : { closed: () => refuseUnconfigured(needs, settings) };
 }
 
 /** A request as the corridor wants it. */

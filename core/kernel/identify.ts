@@ -11,13 +11,13 @@ import type { Settings } from "./settings.ts";
 export async function identify(house: House, operation: Declared, call: Call): Promise<readonly Principal[]> {
   const { needs } = operation;
   if (needs === "nobody") return [];
+  // Before anything is counted or read: a closed route is closed.
+  refuseUnconfigured(needs, house.settings);
   if (needs === "each" && call.bearer() === null) {
     // Without a token all that may come is messages with their own; nothing is known of them before the body is read.
     house.limiter.take("publish", addressKey(call.address));
     return [];
   }
-  // Before anything is counted or read: a closed route is closed.
-  refuseUnconfigured(needs, house.settings);
   const address = addressKey(call.address);
   house.limiter.check("refused", address);
   try {

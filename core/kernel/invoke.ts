@@ -7,9 +7,10 @@ import { addressKey } from "./address.ts";
 import type { Call } from "./call.ts";
 import type { Context, House } from "./context.ts";
 import type { Principal } from "./credential.ts";
+import { heldContent } from "./held_content.ts";
 import { identify } from "./identify.ts";
 import { parseInput } from "./input.ts";
-import { actionOf, type Operation } from "./operation.ts";
+import { actionOf, type Content, type Operation } from "./operation.ts";
 import { permit, permitNamed } from "./permit.ts";
 
 export interface Answer {
@@ -62,7 +63,8 @@ function createWalk(house: House): Walk {
         Object.assign(headers, extra.headers);
       },
     });
-    const value = await operation.handle(context, input as never);
+    const handled = await operation.handle(context, input as never);
+    const value = operation.kind === "content" ? heldContent(house, handled as Content, principals) : handled;
     return { value, status, headers, principals };
   };
 }

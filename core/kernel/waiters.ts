@@ -187,5 +187,5 @@ function isTurn(outcome: Outcome): outcome is { turn: number } {
 }
 
 function ended(): Fault {
-  return new Fault("unauthorized", "The read token or ticket was revoked or has expired while this request waited");
+  return new Fault("unauthorized", "The token or ticket was revoked or has expired while this request waited");
 }

@@ -184,7 +184,7 @@ export const QUEUE_DEFAULTS: Readonly<QueueSettings> = {
 /** The most jobs of one state that `stats` counts: beyond, it says this number. */
 export const COUNTED_MOST = 1_000_000;
 
-/** How many leases that ended and how many jobs that came due each claim takes up before it claims, the earliest first. */
+/** How many leases that ended and how many jobs that came due each claim takes up before it claims, the earliest first; it MAY leave them to another that is at them. */
 export const TAKEN_UP_MOST = 200;
 
 /** What the store says of an attempt whose lease ran out. */

@@ -128,7 +128,7 @@ export interface InsertRows {
    * rows of the command may bring the same value there, and to overwrite, all of them bring the same columns. A row without a value there is inserted.
    */
   conflict?: { column: string; resolution: "merge" | "ignore" };
-  /** The rows written, as they are stored then, in the order sent; those ignored are not among them. */
+  /** The rows written, as they are stored then, in the order sent; those ignored are not among them. Ids are given in that order, or with `conflict` in `keyOrder`. */
   returning: boolean;
 }
 
@@ -172,3 +172,20 @@ export type RowOutcome =
   | ({ status: "violates" } & Violation)
   | { status: "beyond"; count: number; most: number }
   | { status: "changed" };
+
+/**
+ * The order in which rows with a `conflict` MUST be taken, as places in the list sent: by the text of their value in that column, without a value last. So two
+ * commands at once that bring the same values never wait for each other in a circle.
+ */
+export function keyOrder(rows: readonly Row[], column: string): number[] {
+  const keys = rows.map((row) => {
+    const cell = Object.hasOwn(row, column) ? row[column]! : null;
+    return cell === null ? null : JSON.stringify(cell);
+  });
+  return [...rows.keys()].sort((left, right) => {
+    const [one, other] = [keys[left]!, keys[right]!];
+    if (one === other) return left - right;
+    if (one === null || other === null) return one === null ? 1 : -1;
+    return one < other ? -1 : 1;
+  });
+}

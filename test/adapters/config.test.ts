@@ -36,6 +36,7 @@ test("an empty environment is the embedded default on port 8080", () => {
     s3: null,
     tokenSecretSalt: null,
     internalToken: null,
+    datastoreToken: null,
     channelBase: null,
     restBase: null,
     mcpBase: null,
@@ -120,7 +121,7 @@ test("every variable that can be wrong has a case here", () => {
     "S3_REGION",
     "TOKEN_SECRET_SALT",
   ];
-  const open = [...free, "INTERNAL_TOKEN", "ALLOWED_ORIGINS", "TRUSTED_PROXIES", "VERSION"];
+  const open = [...free, "INTERNAL_TOKEN", "DATASTORE_TOKEN", "ALLOWED_ORIGINS", "TRUSTED_PROXIES", "VERSION"];
   const named = new Set([...open, ...wrong.map(([name]) => name)]);
   assert.equal([...named].sort(), Object.keys(variables).sort());
 });
@@ -155,6 +156,7 @@ test("an error never repeats a secret", () => {
   const secrets = {
     TOKEN_SECRET_SALT: "salt-salt-salt",
     INTERNAL_TOKEN: "internal-internal",
+    DATASTORE_TOKEN: "datastore-datastore",
     S3_SECRET_KEY: "key-key-key",
   };
   const said = problems({ ...secrets, DATABASE_URL: "mysql://user:hunter2@host/db", PORT: "x" }).join("\n");

@@ -4,8 +4,9 @@
  *   queue_load PORT TOKEN fill  CONNECTIONS COUNT          puts so many jobs of 128 bytes in, a thousand a request
  *   queue_load PORT TOKEN batch CONNECTIONS SECONDS WARMUP each connection claims a hundred and acknowledges them in one request
  *   queue_load PORT TOKEN one   CONNECTIONS SECONDS WARMUP each connection puts a job in, claims one and acknowledges it
+ *   queue_load PORT TOKEN next  CONNECTIONS SECONDS WARMUP each connection claims one job, and acknowledges it with its next claim
  *
- * It ends early when a batch finds the queue empty; the rate is that of the time until then.
+ * It ends early when a claim from the backlog finds the queue empty; the rate is that of the time until then.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -106,6 +107,12 @@ static int acknowledge(struct caller *c, const char *body) {
   length += (size_t)sprintf(text + length, "]}");
   if (jobs == 0) return 0;
   if (mode[0] == 'b') request(c, "POST", "/queue/bench/ack", "", text, length);
+  else if (mode[0] == 'n') {
+    static char next[ROOM];
+    /* The list of jobs as acks. */
+    int size = snprintf(next, ROOM, "{\"visibility_timeout_seconds\":600,\"acks\":%s", text + 8);
+    request(c, "POST", "/queue/bench/claim", "", next, (size_t)size);
+  }
   else request(c, "DELETE", path, lease, "", 0);
   return jobs;
 }
@@ -120,17 +127,19 @@ static void answered(struct caller *c, int status, const char *body) {
     errors += 1;
     if (trouble[0] == 0) snprintf(trouble, sizeof trouble, "%d %.150s", status, body);
     if (errors > 100) over = 1;
-    c->step = mode[0] == 'b' ? CLAIM : PUSH;
+    c->step = mode[0] == 'o' || mode[0] == 'f' ? PUSH : CLAIM;
   } else if (c->step == PUSH) {
     pushed += mode[0] == 'f' ? LIST : 1;
     if (mode[0] != 'f') c->step = CLAIM;
     else if (pushed >= wanted) over = 1;
   } else if (c->step == CLAIM) {
+    /* With the claim the job before it was acknowledged. */
+    if (mode[0] == 'n' && strstr(body, "\"acked\"") != NULL) count(1);
     c->jobs = acknowledge(c, body);
-    if (c->jobs > 0) c->step = ACK;
+    if (c->jobs > 0) c->step = mode[0] == 'n' ? CLAIM : ACK;
     else {
       empty_claims += 1;
-      if (mode[0] == 'b') {
+      if (mode[0] != 'o') {
         if (now() < ended) ended = now();
         over = 1;
       }
@@ -138,13 +147,13 @@ static void answered(struct caller *c, int status, const char *body) {
   } else {
     for (const char *at = body; (at = strstr(at, "\"stale\"")) != NULL; at += 7) errors += 1;
     count(c->jobs);
-    c->step = mode[0] == 'b' ? CLAIM : PUSH;
+    c->step = mode[0] == 'o' || mode[0] == 'f' ? PUSH : CLAIM;
   }
   if (over || now() >= ended) {
     over = 1;
     return;
   }
-  if (c->step != ACK) ask(c);
+  if (c->step != ACK && !(mode[0] == 'n' && c->jobs > 0)) ask(c);
   flush(c);
 }
 
@@ -173,7 +182,7 @@ static void hear(struct caller *c) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 6) return fprintf(stderr, "queue_load PORT TOKEN fill|batch|one CONNECTIONS COUNT|SECONDS [WARMUP]\n"), 2;
+  if (argc < 6) return fprintf(stderr, "queue_load PORT TOKEN fill|batch|one|next CONNECTIONS COUNT|SECONDS [WARMUP]\n"), 2;
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(argv[1]))};
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   token = argv[2];
@@ -197,7 +206,7 @@ int main(int argc, char **argv) {
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     c->in = malloc(ROOM);
     c->out = malloc(ROOM);
-    c->step = mode[0] == 'b' ? CLAIM : PUSH;
+    c->step = mode[0] == 'o' || mode[0] == 'f' ? PUSH : CLAIM;
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
     /* Not blocking from here on, so that a large list does not hold up the others. */
     fcntl(c->fd, F_SETFL, O_NONBLOCK);

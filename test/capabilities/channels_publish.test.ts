@@ -271,7 +271,7 @@ const refusals: [title: string, fields: string, words: string][] = [
   [
     "the channel twice",
     '{"payload":1,"channel_id":"x"}',
-    "The field channel_id stands in the path or a header already",
+    "The field channel_id stands in the path, the query or a header already",
   ],
 ];
 

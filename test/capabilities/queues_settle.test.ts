@@ -223,4 +223,27 @@ test("whoever waits for jobs gets the next of a group when the one before it has
   assert.is(waiting.reply!.body.jobs[0].payload, 2);
 });
 
+test("a claim acknowledges what was done before it, in the same request and before it waits", async () => {
+  const { ask, begin, push, take, job, advance } = openQueued();
+  const first = await push("first");
+  const held = await take();
+  await push("second");
+  const acks = [
+    { id: held.id, lease_token: held.lease_token, result: "ok" },
+    { id: held.id, lease_token: NEVER },
+  ];
+  const { body } = await ask("POST", "/queue/work/claim", { acks });
+  assert.equal(body.acks, [
+    { id: first.id, outcome: "acked" },
+    { id: first.id, outcome: "stale" },
+  ]);
+  assert.is(body.jobs[0].payload, "second");
+  assert.is((await job(first.id)).result, "ok");
+  const { id, lease_token } = body.jobs[0];
+  const waiting = await begin("POST", "/queue/work/claim", { acks: [{ id, lease_token }], wait_seconds: 20 });
+  assert.is((await job(id)).state, "done");
+  await advance(20_000);
+  assert.equal(waiting.reply!.body, { jobs: [], acks: [{ id, outcome: "acked" }] });
+});
+
 test.run();

@@ -11,6 +11,7 @@ import { postgresQueue } from "../../adapters/postgres/queue.ts";
 import { Fault } from "../../core/ports/fault.ts";
 import { memoryLog } from "../../core/ports/memory/log.ts";
 import type { ClaimedJob, Queue } from "../../core/ports/queue.ts";
+import { eventually } from "../support/eventually.ts";
 import { job, lease } from "../support/queue_steps.ts";
 import { createTestDatabase } from "../support/test_database.ts";
 import { storm, UNSOUND } from "./queue_storm.ts";
@@ -59,7 +60,7 @@ async function onDatabase(server: string, proof: (own: Own) => Promise<void>): P
   const client = await connect();
   try {
     const query = async (text: string) => (await client.query(text)).rows;
-    const other = postgresQueue(second).queue;
+    const other = postgresQueue(second, { vacuumAfter: 300 }).queue;
     const close = async () => void (await Promise.all([pool.end(), second.end()]));
     await proof({ queue: postgresQueue(counting).queue, other, ran, query, connect, close });
   } finally {
@@ -184,6 +185,19 @@ function keepsBatches(keeps: KeepsOwn): void {
 }
 
 function keepsWaiting(keeps: KeepsOwn): void {
+  keeps(
+    "what many claims leave behind in the table is cleared away without waiting for the server's turn",
+    async ({ other, query }) => {
+      await push(other, 500);
+      for (let round = 0; round < 4; round += 1) await other.ack(REALM, "q", (await claim(other, 100)).map(lease));
+      await eventually("the table was vacuumed", async () => {
+        const [told] = await query("SELECT vacuum_count::int FROM pg_stat_user_tables WHERE relname = 'queue_jobs'");
+        return Number(told?.vacuum_count) > 0;
+      });
+      assert.is((await claim(other, 100)).length, 100);
+    },
+  );
+
   keeps("a claim does not wait for rows that another session holds, and takes the next", async ({ queue, connect }) => {
     await push(queue, 3);
     const other = await connect();

@@ -180,6 +180,25 @@ function keepsUpserts(keeps: Keeps<StoreHarness>): void {
     );
   });
 
+  keeps(
+    "upserts at once of the same rows in opposite orders all take effect, without waiting in a circle",
+    async (h) => {
+      const table = await create(h, "t", columns);
+      const keys = Array.from({ length: 200 }, (_, n) => `k${n}`);
+      const conflict = { column: "k", resolution: "merge" } as const;
+      const upsert = (database: StoreHarness["database"], b: number) => {
+        const rows = (b % 2 === 0 ? keys : keys.toReversed()).map((k) => ({ k, b }));
+        return database.commit([{ op: "table.insert", table, rows, conflict, returning: false }]);
+      };
+      const results = await Promise.all(
+        Array.from({ length: 12 }, (_, b) => upsert(b % 3 === 0 ? h.other : h.database, b)),
+      );
+      assert.ok(results.every(({ committed }) => committed));
+      const values = new Set((await rowsOf(h, "t")).map(({ b }) => b));
+      assert.is(values.size, 1, "one of them was the last for all rows");
+    },
+  );
+
   keeps("an upsert still fails at another unique column", async (h) => {
     const table = await create(h, "t", [
       column("k", "text", { unique: true }),

@@ -116,17 +116,27 @@ test("each operation needs its own right", async () => {
   assert.equal(await stored(), [["a"], 0, 1, 0]);
 });
 
-test("publishing alone needs no bearer, and nothing else goes without the service token being configured", async () => {
-  const { app, batch, messages, stored } = open({ settings: { datastoreToken: null } });
+test("publishing alone needs no bearer, all else does", async () => {
+  const { app, batch, messages, stored } = open();
   const channel = await app.client.createChannel();
   assert.is((await batch([publish(channel, 1), publish(channel, 2)], {})).status, 200);
   assert.equal(await messages(channel), [1, 2]);
   const mixed = await batch([publish(channel, 3), put("a")], {});
-  assert.equal([mixed.status, mixed.body.error.code, mixed.body.error.details.index], [503, "not_configured", 1]);
-  // With a bearer it is closed before anything is read.
-  const closed = await app.client.send("POST", "/batch", { raw: "no JSON", headers: bearer });
-  assert.equal([closed.status, closed.body.error.code], [503, "not_configured"]);
+  assert.equal([mixed.status, mixed.body.error.code, mixed.body.error.details.index], [401, "unauthorized", 1]);
   assert.equal(await messages(channel), [1, 2]);
+  assert.equal(await stored(), [[], 0, 0, 0]);
+});
+
+test("without the service token it is closed to everybody, on every method, before anything is read", async () => {
+  const { app, messages, stored } = open({ settings: { datastoreToken: null } });
+  const channel = await app.client.createChannel();
+  const body = [publish(channel, 1)];
+  for (const sent of [{ body }, { raw: "no JSON" }, { body, headers: bearer }, { raw: "no JSON", headers: bearer }]) {
+    const closed = await app.client.send("POST", "/batch", sent);
+    assert.equal([closed.status, closed.body.error.code], [503, "not_configured"]);
+  }
+  for (const method of ["GET", "PUT", "DELETE"]) assert.is((await app.client.send(method, "/batch")).status, 503);
+  assert.equal(await messages(channel), []);
   assert.equal(await stored(), [[], 0, 0, 0]);
 });
 

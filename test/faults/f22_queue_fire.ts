@@ -14,7 +14,7 @@ import { type Producers, startProducers } from "./load/queue_producers.ts";
 import type { WorkerPlan } from "./load/queue_worker.ts";
 import type { Cluster, Rig, Scenario, Server, Verdict } from "./scenario.ts";
 
-const FULL = { seconds: 120, pushes: 10_000, thinkMs: 10, drainMs: 60_000 };
+const FULL = { seconds: 120, pushes: 5_000, thinkMs: 10, drainMs: 60_000 };
 const QUICK = { seconds: 6, pushes: 150, thinkMs: 30, drainMs: 25_000 };
 const PROCESSES = 8;
 const WORKERS_EACH = 4;

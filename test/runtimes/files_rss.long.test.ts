@@ -1,6 +1,7 @@
 /**
  * Memory of a server through which large files go: to disk, and to the S3 store that the TEST_S3_ variables name. TEST_FILE_MIB says how large (256 by
  * default). What counts is how far the process rises above what it held at rest after small files.
+ * A radosgw whose days last seconds (`rgw lc debug interval`) aborts uploads of more than a few of them, by our own rule for what was never finished.
  */
 import { createHash } from "node:crypto";
 import { request } from "node:http";

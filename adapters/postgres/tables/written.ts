@@ -3,6 +3,7 @@ import { type Column, type Row, TABLE_ID, type Table } from "../../../core/ports
 import {
   type DeleteRows,
   type InsertRows,
+  keyOrder,
   ROW_IDS_MAX,
   ROWS_READ_MAX,
   type RowCommand,
@@ -24,7 +25,10 @@ export async function writeRows(query: Pool["query"], command: RowCommand): Prom
   const [count, ids] = counted[0]!;
   const written = { status: "written" as const, count: Number(count), ids: idsOf(ids!) };
   if (!command.returning) return written;
-  const rows = counted.filter((row) => row[2] !== null).map((row) => rowOf(row.slice(2), columns));
+  const rows = inSentOrder(
+    command,
+    counted.filter((row) => row[2] !== null).map((row) => rowOf(row.slice(2), columns)),
+  );
   if (rows.length === written.count) return { ...written, rows };
   return { status: "beyond", count: written.count, most: ROWS_READ_MAX };
 }
@@ -48,6 +52,25 @@ function around(statement: string, { op, returning }: RowCommand, columns: reado
     FROM s LEFT JOIN w r ON ${bounds} ${order}`;
 }
 
+/** Rows with a conflict were taken in the order of their keys. */
+function inSentOrder(command: RowCommand, written: Row[]): Row[] {
+  if (command.op !== "table.insert" || command.conflict === undefined) return written;
+  const { column } = command.conflict;
+  const places = new Map<string, number>();
+  const without: number[] = [];
+  for (const [index, row] of command.rows.entries()) {
+    const cell = cellIn(row, columnAt(command.table, column)!) ?? null;
+    if (cell === null) without.push(index);
+    else places.set(JSON.stringify(cell), index);
+  }
+  let next = 0;
+  const placed = written.map((row) => {
+    const cell = row[column]!;
+    return { row, place: cell === null ? without[next++]! : places.get(JSON.stringify(cell))! };
+  });
+  return placed.sort((left, right) => left.place - right.place).map(({ row }) => row);
+}
+
 interface Written {
   text: string;
   values: TextValue[];
@@ -65,7 +88,8 @@ function statementOf(command: RowCommand): Written {
 }
 
 /** One array for each column, all rows at once; a cell that is left out is the column's default. */
-function insertSql({ table, rows, conflict }: InsertRows): Written {
+function insertSql({ table, rows: sent, conflict }: InsertRows): Written {
+  const rows = conflict === undefined ? sent : keyOrder(sent, conflict.column).map((place) => sent[place]!);
   const columns = table.columns.filter(({ name }) => rows.some((row) => Object.hasOwn(row, name)));
   const named = columns.length === 0 ? table.columns.slice(0, 1) : columns;
   const relation = quoted(table.relation);

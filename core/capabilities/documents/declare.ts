@@ -3,7 +3,6 @@ import * as v from "valibot";
 import type { Context } from "../../kernel/context.ts";
 import { call } from "../../kernel/operation.ts";
 import { nextCursor, pageFields, readCursor, writeCursor } from "../../kernel/page.ts";
-import { notFound } from "../../kernel/permit.ts";
 import { USER } from "../../kernel/realm.ts";
 import { schemaCheck } from "../../kernel/schema_check.ts";
 import { Fault } from "../../ports/fault.ts";
@@ -200,10 +199,14 @@ export const getDeclared = call({
   ],
   async handle(context, { namespace }) {
     const settings = await loadSettings(context, namespace);
-    if (settings.schema === null && settings.indexes.length === 0) throw notFound("declaration of", namespace);
+    if (settings.schema === null && settings.indexes.length === 0) throw undeclared(namespace);
     return told(namespace, settings);
   },
 });
+
+function undeclared(namespace: string): Fault {
+  return new Fault("not_found", `Nothing has been declared of the namespace ${namespace}`, { details: { namespace } });
+}
 
 export const removeDeclared = call({
   summary: "Remove a namespace's schema and indexes.",

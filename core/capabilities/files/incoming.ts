@@ -100,7 +100,7 @@ function silent(): Fault {
 function otherSum(expected: string, sha256: string): Fault {
   return new Fault(
     "invalid_input",
-    `Cannot store the file: x_content_sha256 is ${expected}, and the bytes that came have ${sha256}; send the file again`,
+    `Cannot store the file: X-Content-SHA256 is ${expected}, and the bytes that came have ${sha256}; send the file again`,
     { details: { field: "content_sha256", sha256 } },
   );
 }

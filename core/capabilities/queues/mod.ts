@@ -1,5 +1,6 @@
 /** Queues: work that is put in by some and done by others, at least once each, with leases, retries and dead letters. */
 import type { Capability } from "../../kernel/capability.ts";
+import { ackMany } from "./ack_many.ts";
 import { claim } from "./claim.ts";
 import { pause, purge, remove, resume } from "./control.ts";
 import { duties } from "./duties.ts";
@@ -10,7 +11,7 @@ import { mode } from "./mode.ts";
 import { enqueue, enqueueMany, push } from "./push.ts";
 import { configure, list, stats } from "./queue.ts";
 import { getSchedule, listSchedules, putSchedule, removeSchedule } from "./schedule.ts";
-import { ack, ackMany, complete, nack } from "./settle.ts";
+import { ack, complete, nack } from "./settle.ts";
 
 export const queues: Capability = {
   name: "queues",

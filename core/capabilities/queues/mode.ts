@@ -149,7 +149,7 @@ curl "$BASE/queue/mail/$JOB?wait=20" -H "Authorization: Bearer $TOKEN"
 3. Acknowledge, or give the job back with the error. On a 409 stop and discard: somebody else has the job.
 4. What you do elsewhere may be done twice, when a worker dies between the work and its acknowledgement. \`attempt\` only grows: send it along as a fencing number, or make the work repeatable.
 
-Acknowledge many at once with \`POST /queue/:namespace/ack\`, and claim up to 100: both cost hardly more than one.
+Claim up to 100 at once, and send what is done as \`acks\` with the next claim (or with \`POST /queue/:namespace/ack\`): a hundred cost hardly more than one.
 
 ## Order, groups and duplicates
 

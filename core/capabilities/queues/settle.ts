@@ -1,19 +1,17 @@
-/** Ending the work on a job: acknowledged as done, one or many, or given back. */
+/** Ending the work on a job: acknowledged as done, or given back. */
 import * as v from "valibot";
 import type { Context } from "../../kernel/context.ts";
-import { listOf, whole } from "../../kernel/fields.ts";
+import { whole } from "../../kernel/fields.ts";
 import { call } from "../../kernel/operation.ts";
 import { USER } from "../../kernel/realm.ts";
 import { Fault } from "../../ports/fault.ts";
 import type { Json } from "../../ports/json.ts";
-import type { AckOutcome } from "../../ports/queue.ts";
 import {
   BODY_MAX_BYTES,
   error,
   jobId,
   knockEnded,
   knockQueue,
-  LIST_MAX_BYTES,
   leaseToken,
   namespace,
   noJob,
@@ -21,8 +19,6 @@ import {
   result,
   written,
 } from "./job_fields.ts";
-
-const ACK_MOST = 1_000;
 
 const needs = { scope: "queues", access: "write", of: "namespace" } as const;
 
@@ -103,65 +99,6 @@ export const complete = call({
   ],
   handle: (context, input) => acknowledge(context, input),
 });
-
-const one = v.strictObject({ id: jobId, lease_token: leaseToken, result: v.optional(result) });
-
-export const ackMany = call({
-  summary: "Acknowledge several jobs as done.",
-  details: `1 to ${ACK_MOST} jobs of one queue in one request, each by its own lease_token: one that is stale does not hinder the others, and its outcome says so.`,
-  http: "POST /queue/:namespace/ack",
-  tool: "queue_ack_many",
-  idempotent: true,
-  needs,
-  limit: "data",
-  input: v.strictObject({ namespace, jobs: listOf(one, ACK_MOST, "Jobs that are done") }),
-  body: { list: "jobs", most: () => ({ json: LIST_MAX_BYTES, raw: 0 }) },
-  output: v.object({
-    jobs: v.pipe(
-      v.array(
-        v.object({
-          id: v.string(),
-          outcome: v.pipe(
-            v.picklist(["acked", "already", "stale", "absent"]),
-            v.description(
-              "acked: done now. already: done before, with this token. stale: the lease is over, nothing was changed. absent: there is no such job",
-            ),
-          ),
-        }),
-      ),
-      v.description("What became of each, in the order sent"),
-    ),
-  }),
-  faults: ["too_large"],
-  examples: [
-    {
-      input: { namespace: "mail", jobs: [{ id: "$JOB_ID", lease_token: "$LEASE_TOKEN" }] },
-      after: claimedBefore,
-      output: { jobs: [{ id: "$JOB_ID", outcome: "acked" }] },
-    },
-  ],
-  async handle(context, { namespace: queue, jobs }) {
-    const action = "acknowledge several jobs";
-    const acks = jobs.map(({ id, lease_token: token, result }, index) => ({
-      id,
-      token,
-      result:
-        result === undefined
-          ? null
-          : written(result, { action, field: `jobs[${index}].result`, most: PAYLOAD_MAX_BYTES }),
-    }));
-    const outcomes = await context.database.queue.ack(USER, queue, acks);
-    knockEnded(context, queue, {
-      ids: acks.flatMap(({ id, result }, index) => (result !== null && isAcked(outcomes[index]!) ? id : [])),
-      released: outcomes.some((outcome) => outcome.status === "acked" && outcome.released),
-    });
-    return { jobs: acks.map(({ id }, index) => ({ id, outcome: outcomes[index]!.status })) };
-  },
-});
-
-function isAcked({ status }: AckOutcome): boolean {
-  return status === "acked";
-}
 
 export const nack = call({
   summary: "Give a job back because it could not be done.",

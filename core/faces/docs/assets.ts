@@ -18,7 +18,7 @@ export function assetRoutes(): Route[] {
   return assets.map(({ name, type, body }) => ({
     method: "GET",
     path: `/assets/${name}`,
-    app: "site",
+    app: "all",
     serve: serveText(() => ({ type, body, headers: { "X-Content-Type-Options": "nosniff" } })),
   }));
 }

@@ -1,15 +1,15 @@
 /**
  * Queues in plain SQL, as one would write them by hand: `FOR UPDATE SKIP LOCKED` in a materialized CTE, a lease and its token, acknowledging by deletion. Prints jobs a second as JSON.
  * `node queue_sql.ts DATABASE_URL one CALLERS SECONDS`: each caller puts a job in, claims one and acknowledges it, over a pool of 16 connections.
- * `batch WORKERS SECONDS`: each claims a hundred and acknowledges them, from a backlog.
+ * `next CALLERS SECONDS`: the same without putting in, from a backlog. `batch WORKERS SECONDS`: each claims a hundred and acknowledges them, from a backlog.
  */
 import pg from "pg";
 
 const PAYLOAD = "x".repeat(128);
 const BATCH = 100;
 const WARM_MS = 300;
-/** More than it works off in a second. */
-const BACKLOG_A_SECOND = 90_000;
+/** More than is worked off in a second. */
+const BACKLOG_A_SECOND: Record<string, number> = { one: 0, next: 10_000, batch: 90_000 };
 
 const TABLE = `CREATE TABLE IF NOT EXISTS plain_jobs (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, payload text NOT NULL, attempt integer NOT NULL DEFAULT 0,
@@ -33,7 +33,7 @@ const ACK = {
 
 const [url, what, count, length] = process.argv.slice(2);
 const seconds = Number(length);
-const pool = new pg.Pool({ connectionString: url!, max: what === "one" ? 16 : Number(count) });
+const pool = new pg.Pool({ connectionString: url!, max: Math.min(16, Number(count)) });
 
 async function claimAndAck(limit: number): Promise<number> {
   const { rows } = await pool.query<{ id: string; lease_token: string }>({ ...CLAIM, values: [limit] });
@@ -49,9 +49,9 @@ async function one(): Promise<number> {
 
 await pool.query(TABLE);
 await pool.query(INDEX);
-if (what === "batch") await pool.query(FILL, [PAYLOAD, Math.ceil(BACKLOG_A_SECOND * (seconds + 1))]);
+await pool.query(FILL, [PAYLOAD, Math.ceil(BACKLOG_A_SECOND[what!]! * (seconds + 1))]);
 await pool.query("ANALYZE plain_jobs");
-const step = what === "one" ? one : () => claimAndAck(BATCH);
+const step = what === "one" ? one : () => claimAndAck(what === "next" ? 1 : BATCH);
 const warm = performance.now() + WARM_MS;
 const end = warm + seconds * 1_000;
 let jobs = 0;

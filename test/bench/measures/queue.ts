@@ -14,7 +14,7 @@ const WORKERS = 4;
 const HERE = import.meta.dirname;
 const BOUND_MS = 180_000;
 /** Jobs that are worked off from a backlog are so many for each second, more than anybody does. */
-const BACKLOG = { millrace: 45_000, "pg-boss": 25_000, "graphile-worker": 40_000 };
+const BACKLOG = { millrace: 45_000, one: 20_000, "pg-boss": 25_000, "graphile-worker": 40_000 };
 
 interface Loaded {
   jobs: number;
@@ -26,7 +26,7 @@ interface Loaded {
 export const queue: Measure = {
   name: "queue",
   title: "Queues",
-  words: `Jobs with a payload of 128 bytes, claimed and acknowledged; all programs on the Node that the peers need. By hundreds: from a backlog, Millrace over HTTP by ${WORKERS} connections, \`pg-boss\` by ${WORKERS} workers that fetch and complete, \`graphile-worker\` with a local queue of 500 and gathered completions, SQL by ${WORKERS} connections. One each: every caller puts a job in, claims one and acknowledges it, in three requests; SQL in three statements, by a pool of 16 connections.`,
+  words: `Jobs with a payload of 128 bytes, claimed and acknowledged; all programs on the Node that the peers need. By hundreds: from a backlog, Millrace over HTTP by ${WORKERS} connections, \`pg-boss\` by ${WORKERS} workers that fetch and complete, \`graphile-worker\` with a local queue of 500 and gathered completions, SQL by ${WORKERS} connections. One each, from a backlog: every caller claims one job and acknowledges it with its next claim, in one request; SQL in two statements, by a pool of 16 connections. Put in, claimed and acknowledged: three requests, and three statements.`,
   async take(bench) {
     const peers = await findPeers().catch((error: unknown) => {
       if (!(error instanceof Missing)) throw error;
@@ -45,7 +45,9 @@ export const queue: Measure = {
       await peer(bench, peers, "graphile-worker"),
       { name: "SQL by 100, no HTTP", run: plain("batch", WORKERS) },
     ]);
-    const [single, one] = await bench.takeTurns([
+    const [next, nextSql, single, one] = await bench.takeTurns([
+      { name: `${CALLERS} callers, one job each, from a backlog`, run: () => oneByOne(bench, program, ours) },
+      { name: "SQL one at a time, no HTTP", run: plain("next", CALLERS) },
       {
         name: `${CALLERS} callers, one job each`,
         run: () => load(bench, program, { port: ours.port, what: "one", connections: CALLERS }),
@@ -59,6 +61,13 @@ export const queue: Measure = {
         key: "rate",
         ours: batches!,
         beside: [{ taken: pgBoss!, goal: atLeast(2) }, { taken: graphile!, goal: atLeast(1) }, { taken: bulk! }],
+      },
+      {
+        what: `${CALLERS} callers, one job each: claimed and acknowledged`,
+        unit: "jobs/s",
+        key: "rate",
+        ours: next!,
+        beside: [{ taken: nextSql!, goal: atLeast(3) }],
       },
       {
         what: `${CALLERS} callers, one job each: put in, claimed, acknowledged`,
@@ -94,10 +103,16 @@ async function byHundreds(bench: Bench, program: string, { port }: Millrace) {
   return load(bench, program, { port, what: "batch", connections: WORKERS });
 }
 
+async function oneByOne(bench: Bench, program: string, { port }: Millrace) {
+  const jobs = Math.ceil(BACKLOG.one * (bench.seconds + bench.warmup));
+  await run(program, [`${port}`, SERVICE_TOKEN, "fill", "2", `${jobs}`]);
+  return load(bench, program, { port, what: "next", connections: CALLERS });
+}
+
 async function load(
   { seconds, warmup }: Bench,
   program: string,
-  { port, what, connections }: { port: number; what: "batch" | "one"; connections: number },
+  { port, what, connections }: { port: number; what: "batch" | "one" | "next"; connections: number },
 ) {
   const found = await run(program, [`${port}`, SERVICE_TOKEN, what, `${connections}`, `${seconds}`, `${warmup}`]);
   return { rate: found.jobs / found.seconds };

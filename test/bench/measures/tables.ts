@@ -15,6 +15,7 @@ export const tables: Measure = {
   title: "Rows into a table",
   words: `Each request carries ${SIZE} rows of five columns (text, text, integer, numeric, timestamptz), all or nothing, and tells the table's change feed in the same transaction. Beside it \`COPY … FROM STDIN\` of as many rows, each a transaction, from Node without HTTP, into a table of the same columns.`,
   async take(bench) {
+    const size = bench.size(SIZE);
     const ours = await bench.millrace();
     const copied = await bench.database();
     const created = await fetch(`${ours.url}/sql/tables`, {
@@ -32,16 +33,16 @@ export const tables: Measure = {
     const [mine, copy] = await bench.takeTurns([
       loaded(bench, ours, {
         name: `${CONNECTIONS} connections`,
-        load: { targets: [target], body: JSON.stringify(people(SIZE)), publishers: CONNECTIONS },
+        load: { targets: [target], body: JSON.stringify(people(size)), publishers: CONNECTIONS },
         figures: ({ answered, seconds, processor }) => ({
-          rate: (answered * SIZE) / seconds,
-          processor: (processor * 1e6) / (answered * SIZE),
+          rate: (answered * size) / seconds,
+          processor: (processor * 1e6) / Math.max(1, answered * size),
         }),
       }),
       {
         name: `COPY, ${CONNECTIONS} connections, no HTTP`,
         async run() {
-          const args = [...NODE.slice(1), script, copied, `${SIZE}`, `${CONNECTIONS}`, `${bench.seconds}`];
+          const args = [...NODE.slice(1), script, copied, `${size}`, `${CONNECTIONS}`, `${bench.seconds}`];
           const child = await startChild({ command: NODE[0], args });
           return { rate: (JSON.parse(await child.ended()) as { rate: number }).rate };
         },

@@ -52,12 +52,12 @@ export const plantedBetweenProcesses: readonly Planted[] = [
         file: "core/kernel/append.ts",
         find: "  const appended = await database.journal.append(command);\n",
         replace:
-          '  knocks.hand(knockOf.journal(command.realm, command.subject), { previous: "", entries: [] });\n  const appended = await database.journal.append(command);\n',
+          '  knocks.hand("journal/" + command.realm + "/" + command.subject, { previous: "", entries: [] });\n  const appended = await database.journal.append(command);\n',
       },
       {
         file: "core/kernel/append.ts",
-        find: "  knocks.hand(knockOf.journal(command.realm, command.subject), { previous: appended.previous, entries });\n",
-        replace: "  void entries;\n",
+        find: "  hand({ knocks }, command, appended);\n",
+        replace: "  void hand;\n",
       },
     ],
     check: { test: "test/kernel/follow.test.ts" },

@@ -2,6 +2,7 @@
 import { type Cell, type Column, type Row, TABLE_ID, type Table } from "../../table.ts";
 import {
   type InsertRows,
+  keyOrder,
   ROW_IDS_MAX,
   ROWS_READ_MAX,
   type RowCommand,
@@ -97,7 +98,10 @@ function carriedOut(work: Work, command: RowCommand): Map<number, Row> {
 
 function inserted(work: Work, { table, rows, conflict }: InsertRows): Map<number, Row> {
   const written = new Map<number, Row>();
-  for (const [index, sent] of rows.entries()) {
+  const order = conflict === undefined ? [...rows.keys()] : keyOrder(rows, conflict.column);
+  const places = new Map<number, number>();
+  for (const index of order) {
+    const sent = rows[index]!;
     const id = work.stored.nextId;
     work.stored.nextId += 1;
     const row = completed(table, sent, id);
@@ -107,14 +111,16 @@ function inserted(work: Work, { table, rows, conflict }: InsertRows): Map<number
     if (holder === undefined) {
       put(work, { id, row, index });
       written.set(id, row);
+      places.set(id, index);
     } else if (conflict!.resolution === "merge") {
       const merged = { ...work.stored.rows.get(holder)!, ...copyOf(sent) };
       checkColumns(work, merged, index);
       put(work, { id: holder, row: merged, index });
       written.set(holder, merged);
+      places.set(holder, index);
     }
   }
-  return written;
+  return new Map([...written].sort(([left], [right]) => places.get(left)! - places.get(right)!));
 }
 
 function completed(table: Table, sent: Row, id: number): Row {
