@@ -9,9 +9,10 @@ import { commitUnit } from "../../adapters/postgres/unit.ts";
 import { memoryClock } from "../../core/ports/memory/clock.ts";
 import { memoryDatabase } from "../../core/ports/memory/database.ts";
 import { memoryLog } from "../../core/ports/memory/log.ts";
+import { modelRuns } from "../support/model_runs.ts";
 import { documentsModel } from "./documents_model.ts";
 
-const RUNS = 1_000;
+const RUNS = modelRuns(400);
 const url = process.env.TEST_DATABASE_URL;
 
 documentsModel("memory", RUNS, async () => {

@@ -7,9 +7,10 @@ import { openPool } from "../../adapters/postgres/pool.ts";
 import { memoryClock } from "../../core/ports/memory/clock.ts";
 import { memoryDatabase } from "../../core/ports/memory/database.ts";
 import { memoryLog } from "../../core/ports/memory/log.ts";
+import { modelRuns } from "../support/model_runs.ts";
 import { filesModel } from "./files_model.ts";
 
-const RUNS = 1_000;
+const RUNS = modelRuns();
 const url = process.env.TEST_DATABASE_URL;
 
 filesModel("memory", RUNS, async () => {

@@ -154,6 +154,8 @@ if (url) {
           await query(ADD, ["a"]);
           const [{ pid }] = (await query<{ pid: number }>(PID, [])) as [{ pid: number }];
           const sleeping = query(SLEEP, []);
+          // It may be refused before it is awaited.
+          sleeping.catch(() => undefined);
           await h.sql(`SELECT pg_terminate_backend(${pid})`);
           await sleeping;
         }),

@@ -7,12 +7,13 @@ import { postgresQueue } from "../../adapters/postgres/queue.ts";
 import { memoryClock } from "../../core/ports/memory/clock.ts";
 import { memoryLog } from "../../core/ports/memory/log.ts";
 import { memoryQueue } from "../../core/ports/memory/queue.ts";
+import { modelRuns } from "../support/model_runs.ts";
 import { queueModel } from "./queue_model.ts";
 
-const RUNS = Number(process.env.TEST_RUNS) || 1_000;
+const RUNS = modelRuns();
 const url = process.env.TEST_DATABASE_URL;
 
-queueModel("memory", 100, async () => {
+queueModel("memory", RUNS, async () => {
   let clock = memoryClock();
   let { queue } = memoryQueue(clock);
   return {

@@ -8,12 +8,13 @@ import * as assert from "uvu/assert";
 import type { Outcome } from "../../core/ports/database.ts";
 import type { Cell } from "../../core/ports/table.ts";
 import type { RowCommand, RowPage } from "../../core/ports/table_rows.ts";
+import { modelRuns } from "../support/model_runs.ts";
 import type { OpenStore, StoreHarness } from "../support/store_harness.ts";
 import { onEveryTwin } from "../support/table_stores.ts";
 import { PEOPLE, type Step, steps, type Tables, TEAMS } from "./tables_model.ts";
 import { create } from "./tables_steps.ts";
 
-const RUNS = 1_000;
+const RUNS = modelRuns();
 const STEPS_MOST = 8;
 
 interface Site {

@@ -1,4 +1,6 @@
 /** The structure of tables keeps its contract on every twin; and on PostgreSQL a few promises about roles, locks and names of its own. */
+
+import { modelRuns } from "../support/model_runs.ts";
 import { onEveryTwin, openMemory } from "../support/table_stores.ts";
 import { tablesChangesContract } from "./tables_changes.ts";
 import { tableErrors } from "./tables_errors.ts";
@@ -14,6 +16,6 @@ onEveryTwin(
   (schema) => {
     tablesOnPostgres(schema);
     tableErrors(schema);
-    tablesAgree(openMemory, schema.open, 30);
+    tablesAgree(openMemory, schema.open, modelRuns(10));
   },
 );

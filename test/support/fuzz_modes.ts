@@ -171,7 +171,7 @@ function requestOf(operation: Operation, input: JsonObject, choice: number): Sen
     query.push(`${encodeURIComponent(name)}=${encodeURIComponent(asText(value))}`);
   if (operation.rest !== undefined && rest.has(operation.rest)) {
     for (const text of [rest.get(operation.rest)!].flat()) {
-      const [name, ...value] = String(text).split("=");
+      const [name, ...value] = asText(text).split("=");
       if (value.length > 0) pair(name!, value.join("="));
     }
     rest.delete(operation.rest);

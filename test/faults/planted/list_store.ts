@@ -220,7 +220,7 @@ export const plantedInStore: readonly Planted[] = [
     name: "synchronous_commit off, and the server starts",
     why: "what is acknowledged is not on disk",
     edits: [NO_START_CHECK],
-    check: { test: "test/runtimes/unsafe_database.test.ts" },
+    check: { test: "test/runtimes/unsafe_database.long.test.ts" },
     sees: "synchronous_commit",
   },
   {
