@@ -102,16 +102,18 @@ export const plantedInStore: readonly Planted[] = [
     edits: [
       {
         file: POOL,
-        find: "(await pool.connect().catch(refuseUnreached));\n",
+        find: "(await pool.connect().catch(refuseUnreached));\n    try {\n",
         replace: `(await pool.connect().catch(refuseUnreached));
     await client.query("BEGIN").catch(() => undefined);
+    try {
 `,
       },
       {
         file: POOL,
-        find: "      resting.give(client);\n",
+        find: "      resting.give(client);\n      return { rows };\n",
         replace: `      const commit = () => client.query("COMMIT").then(() => resting.give(client), () => client.release(true));
       setTimeout(commit, 100);
+      return { rows };
 `,
       },
     ],
