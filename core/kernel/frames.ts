@@ -72,7 +72,8 @@ async function inOrder(
   return { found, error: null };
 }
 
-function* groupsOf(entries: readonly Entry[]): Generator<readonly Entry[]> {
+/** The entries in groups whose payloads are fetched together: bounded in objects and in bytes. */
+export function* groupsOf(entries: readonly Entry[]): Generator<readonly Entry[]> {
   let start = 0;
   let blobs = 0;
   let bytes = 0;

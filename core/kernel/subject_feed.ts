@@ -9,6 +9,7 @@ import type { Context } from "./context.ts";
 import { gapBefore, isForeign, type Notice } from "./cursor.ts";
 import type { Part } from "./feed.ts";
 import { uuid, whole } from "./fields.ts";
+import { groupsOf } from "./frames.ts";
 
 /** Pages end early at this many characters, so that one answer stays readable; the cursor goes on from there. */
 const PAGE_CHARACTERS = 4_194_304;
@@ -113,17 +114,24 @@ export async function readPage<E extends { id: string }>(
     notice = { event: "reset", after: asked };
     page = await journal.read(realm, subject, EARLIEST, limit);
   }
-  const events: E[] = [];
-  let characters = 0;
-  for (const entry of page.entries) {
-    const text = await json(entry);
-    characters += text.length;
-    if (events.length > 0 && characters > PAGE_CHARACTERS) break;
-    events.push(JSON.parse(text));
-  }
+  const events = await eventsOf<E>(page.entries, json);
   const whole = events.length === page.entries.length && page.entries.length < limit;
   const last = events.at(-1)?.id;
   return { events, notice, through: whole || last === undefined ? page.bounds.lastId : last };
+}
+
+/** The events of as many entries as a page may have characters. */
+async function eventsOf<E>(entries: readonly Entry[], json: Reading["json"]): Promise<E[]> {
+  const events: E[] = [];
+  let characters = 0;
+  for (const group of groupsOf(entries)) {
+    for (const text of await Promise.all(group.map(json))) {
+      characters += text.length;
+      if (events.length > 0 && characters > PAGE_CHARACTERS) return events;
+      events.push(JSON.parse(text));
+    }
+  }
+  return events;
 }
 
 /** What there is to tell, or nothing once `wait` seconds are over; null: there was nothing. `ready` is awaited first, within the wait. */
