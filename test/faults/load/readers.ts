@@ -91,7 +91,7 @@ function firstIdIn(text: string): string | null {
   return /^id: (.*)\n/m.exec(text)?.[1] ?? null;
 }
 
-/** One long-poll after the other, each from where the last one ended. */
+/** One long-poll after the other, each from where the last one ended; pages are large, since there is a pause between two. */
 function polling({ channels, servers, random, readings }: Round): () => Promise<void> {
   const [channel] = channels;
   const [reading] = readings;
@@ -101,6 +101,7 @@ function polling({ channels, servers, random, readings }: Round): () => Promise<
   return async () => {
     const query = new URLSearchParams({
       wait: `${WAIT_SECONDS}`,
+      limit: "1000",
       ...(cursor === null ? { from: "earliest" } : { after: cursor }),
     });
     const url = `${random.pick(servers)}/v1/${channel!.visibility}/${channel!.id}?${query}`;
