@@ -16,6 +16,11 @@ export function parseJson(bytes: Uint8Array, what = "The body"): Json {
   } catch {
     throw new Fault("invalid_json", `${what} is not valid UTF-8; send JSON encoded as UTF-8`);
   }
+  return parseJsonText(text, what);
+}
+
+/** The same for text that has been decoded already. */
+export function parseJsonText(text: string, what: string): Json {
   const value = parsed(text, what);
   const rounded = roundedIn(text);
   if (rounded === null) return value;

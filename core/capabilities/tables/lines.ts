@@ -1,5 +1,5 @@
 /** Lines of text out of a stream of bytes, and bodies of CSV or NDJSON as batches of values with the line of each. */
-import { refuseUnsafe } from "../../kernel/json_text.ts";
+import { parseJsonText, refuseUnsafe } from "../../kernel/json_text.ts";
 import { Fault } from "../../ports/fault.ts";
 import type { Json } from "../../ports/json.ts";
 import { type CsvRecord, csvReader } from "./csv.ts";
@@ -93,18 +93,15 @@ export async function* ndjsonBatches(body: ReadableStream<Uint8Array>): AsyncGen
 }
 
 function parsed(text: string, line: number): Json {
-  let value: Json;
   try {
-    value = JSON.parse(text) as Json;
-  } catch {
-    throw badLine(line, "is not valid JSON; send one JSON object in each line");
-  }
-  try {
+    const value = parseJsonText(text, "it");
     refuseUnsafe(value);
+    return value;
   } catch (error) {
-    throw badLine(line, `is not kept as it is: ${(error as Error).message}`);
+    if (!(error instanceof Fault)) throw error;
+    if (error.code === "invalid_json") throw badLine(line, "is not valid JSON; send one JSON object in each line");
+    throw badLine(line, `is not kept as it is: ${error.message}`);
   }
-  return value;
 }
 
 /** The records of CSV as objects by the names in its first line, which `namesOf` looks at first. Fields without a value are null. */
