@@ -1,5 +1,7 @@
 /** The embedded PostgreSQL keeps its promises: rows survive, one server a directory, nothing half-made, nothing left behind. */
+import { once } from "node:events";
 import { chown, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -208,11 +210,24 @@ test("a server that lost its postmaster while it was held up goes before a newco
   process.kill(owner.pid, "SIGSTOP");
   process.kill(pid, "SIGKILL");
   const newcomer = refused({ dataDir });
-  await until(async () => ![0, pid].includes(await postmasterOf(host)));
+  const regained = until(async () => ![0, pid].includes(await postmasterOf(host)));
+  assert.is(await Promise.race([newcomer, regained]), undefined);
   process.kill(owner.pid, "SIGCONT");
   assert.match(await newcomer, `pid ${owner.pid}`);
   process.kill(owner.pid, "SIGTERM");
   assert.is(await owner.ended, 0);
+});
+
+test("a socket that a killed postmaster has not closed yet does not hinder a start", async () => {
+  const dataDir = shared;
+  const { connection, stop } = await start({ dataDir });
+  await stop();
+  const dying = createServer().listen(join(connection.host, `.s.PGSQL.${connection.port}`));
+  await once(dying, "listening");
+  setTimeout(() => dying.close(), 300);
+  const next = await start({ dataDir });
+  assert.equal(await ask(connection.host, "select 1 as n"), [{ n: 1 }]);
+  await next.stop();
 });
 
 test("stop() while PostgreSQL is being regained leaves no process behind", async () => {

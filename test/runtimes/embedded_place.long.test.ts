@@ -1,6 +1,8 @@
 /** The embedded PostgreSQL finds a place to live: deep directories, closed parents, other accounts; and says so when there is none. */
+import { once } from "node:events";
 import { chown, cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { suite } from "uvu";
@@ -22,6 +24,18 @@ async function copyPackage(to: string, how: { links: boolean }): Promise<string[
   await cp(from, to, { recursive: true, verbatimSymlinks: true, filter: (source) => !left.has(source) });
   return listed.map(({ target }) => join(to, target));
 }
+
+test("a PostgreSQL that cannot be seen, as one in another container, is not joined by a second", async () => {
+  const dataDir = fresh();
+  const { connection, stop } = await start({ dataDir });
+  await stop();
+  const other = createServer().listen(join(connection.host, `.s.PGSQL.${connection.port}`));
+  await once(other, "listening");
+  assert.match(await refused({ dataDir }), "that this process cannot see");
+  other.close();
+  await once(other, "close");
+  await (await start({ dataDir })).stop();
+});
 
 test("a data directory too deep for a socket has it in a short private one, the same at each start", async () => {
   const dataDir = join(fresh(), "deep".repeat(20), "er".repeat(30));

@@ -8,6 +8,8 @@ import { trouble } from "./trouble.ts";
 const LOCK_MS = 1_500;
 /** How long what should pass (another's stop, remains of a crash) may last. */
 const PATIENCE_MS = 15_000;
+/** How long a socket may answer without a postmaster: a killed one closes it only after it has given up its memory. */
+const UNSEEN_MS = 3_000;
 
 /** What a new postmaster says when another one, or the backends of a killed one, are in its way for now. */
 const IN_THE_WAY = /lock file ".*" already exists|pre-existing shared memory block/;
@@ -22,6 +24,7 @@ export interface Held {
 /** Holds PostgreSQL; `"refused"` when another server does, `"aborted"` when `signal` ended the attempt. */
 export async function engage(options: LaunchOptions, signal: AbortSignal): Promise<Held | "refused" | "aborted"> {
   const until = Date.now() + PATIENCE_MS;
+  const unseenUntil = Date.now() + UNSEEN_MS;
   while (!signal.aborted) {
     const found = await findPostmaster(options.cluster);
     if (found?.status === "stopping") {
@@ -30,7 +33,12 @@ export async function engage(options: LaunchOptions, signal: AbortSignal): Promi
         throw await mute(options, `PostgreSQL (pid ${found.pid}) is being stopped and does not end`);
       continue;
     }
-    const launched = found ? null : await launchAlone(options);
+    if (!found && (await servedUnseen(options))) {
+      if (Date.now() >= unseenUntil) throw unseen(options);
+      await pause(50);
+      continue;
+    }
+    const launched = found ? null : await launch(options);
     const pid = launched?.pid ?? found?.pid ?? 0;
     const ready = await awaitReady(pid, { ...options, signal });
     if (!ready?.socketDir) {
@@ -69,14 +77,15 @@ function mute(options: LaunchOptions, what: string, cause?: unknown): Promise<Er
   return trouble(`${what}; end it and start again`, { directory: options.cluster, cause });
 }
 
-/** Launches unless somebody serves this directory whose pid we cannot see, as from another container on the same volume. */
-async function launchAlone(options: LaunchOptions): Promise<Launched> {
+/** Whether somebody serves this directory whose pid we cannot see, as from another container on the same volume. */
+async function servedUnseen(options: LaunchOptions): Promise<boolean> {
   await clearStaleLocks(options.cluster, options.socketDir);
-  if ((await answers(options.socketDir)) && !(await findPostmaster(options.cluster))) {
-    throw new Error(
-      `Cannot start: a PostgreSQL that this process cannot see, perhaps in another container, serves ${options.cluster}. ` +
-        "Stop it first, or set DATA_DIR to another directory, or DATABASE_URL to a PostgreSQL that several servers share.",
-    );
-  }
-  return launch(options);
+  return (await answers(options.socketDir)) && !(await findPostmaster(options.cluster));
+}
+
+function unseen(options: LaunchOptions): Error {
+  return new Error(
+    `Cannot start: a PostgreSQL that this process cannot see, perhaps in another container, serves ${options.cluster}. ` +
+      "Stop it first, or set DATA_DIR to another directory, or DATABASE_URL to a PostgreSQL that several servers share.",
+  );
 }
