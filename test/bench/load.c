@@ -4,7 +4,8 @@
  *   load publish --port N --targets FILE --body FILE --publishers P [--rate N] --seconds S
  *   load readers --port N --targets FILE --readers R [--body FILE --publishers P …] [--expect N | --hold 1] --seconds S
  *
- * A target is a line `publish path <TAB> header <TAB> read path`; each gets R readers. Every `ts=` in the body is filled with the time
+ * A target is a line `publish path <TAB> header <TAB> read path`; each gets R readers. A publish is a POST unless the path has another
+ * method before it, as in `PUT /path`. Every `ts=` in the body is filled with the time
  * at which the message was due. Without --rate a publisher sends its next message once its last has been answered, and all together
  * stay at most --window messages ahead of the readers. */
 #include "sse_scan.h"
@@ -124,8 +125,8 @@ static void publish(Connection *c, uint64_t stamp) {
   c->target = (int)(random % (uint64_t)target_count);
   Target *t = &targets[c->target];
   if (!c->out) c->out = malloc(body_bytes + 1024);
-  int head = snprintf(c->out, 1024, "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s%sContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-                      t->publish, want.port, t->header, *t->header ? "\r\n" : "", body_bytes);
+  int head = snprintf(c->out, 1024, "%s%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s%sContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+                      *t->publish == '/' ? "POST " : "", t->publish, want.port, t->header, *t->header ? "\r\n" : "", body_bytes);
   char *at = c->out + head, digits[STAMP_DIGITS + 1];
   memcpy(at, body, body_bytes);
   snprintf(digits, sizeof digits, "%0*llu", STAMP_DIGITS, (unsigned long long)stamp);

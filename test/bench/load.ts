@@ -5,6 +5,7 @@ import { type Child, startChild } from "./children.ts";
 
 /** Where one channel of a server is published to and read. */
 export interface Target {
+  /** A path, to which is posted, or a method and a path. */
   publish: string;
   /** A header line of each publish; empty: none. */
   header: string;

@@ -120,7 +120,8 @@ async function post(url: string, body: string, headers: Record<string, string> =
   return JSON.parse(text);
 }
 
-async function together(count: number, step: (index: number) => Promise<unknown>): Promise<void> {
+/** Takes so many steps, a few dozen at once. */
+export async function together(count: number, step: (index: number) => Promise<unknown>): Promise<void> {
   let next = 0;
   const walk = async () => {
     while (next < count) await step(next++);

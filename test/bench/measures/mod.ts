@@ -1,6 +1,7 @@
 /** The chapters of the benchmark, in the order of the table. */
 import { batch } from "./batch.ts";
 import { channels } from "./channels.ts";
+import { documents } from "./documents.ts";
 import { fanOut, latency } from "./fan_out.ts";
 import { idle } from "./idle.ts";
 import { many } from "./many.ts";
@@ -21,6 +22,7 @@ export const measures: readonly Measure[] = [
   replays,
   idle,
   channels,
+  documents,
   queue,
   tables,
 ];
