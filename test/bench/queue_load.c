@@ -4,6 +4,7 @@
  *   queue_load PORT TOKEN fill  CONNECTIONS COUNT          puts so many jobs of 128 bytes in, a thousand a request
  *   queue_load PORT TOKEN batch CONNECTIONS SECONDS WARMUP each connection claims a hundred and acknowledges them in one request
  *   queue_load PORT TOKEN one   CONNECTIONS SECONDS WARMUP each connection puts a job in, claims one and acknowledges it
+ *   queue_load PORT TOKEN pair  CONNECTIONS SECONDS WARMUP each connection claims one job, and then acknowledges it
  *   queue_load PORT TOKEN next  CONNECTIONS SECONDS WARMUP each connection claims one job, and acknowledges it with its next claim
  *
  * It ends early when a claim from the backlog finds the queue empty; the rate is that of the time until then.
@@ -182,7 +183,7 @@ static void hear(struct caller *c) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 6) return fprintf(stderr, "queue_load PORT TOKEN fill|batch|one|next CONNECTIONS COUNT|SECONDS [WARMUP]\n"), 2;
+  if (argc < 6) return fprintf(stderr, "queue_load PORT TOKEN fill|batch|one|pair|next CONNECTIONS COUNT|SECONDS [WARMUP]\n"), 2;
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(argv[1]))};
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   token = argv[2];
