@@ -23,7 +23,7 @@ export function checkFloors(root: string): Findings {
   const tree = readTree(root);
   const violations = rules.flatMap((rule) => rule.check(tree).map((found) => ({ ...found, rule: rule.name })));
   violations.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
-  return { files: tree.modules.length, violations };
+  return { files: tree.modules.length + tree.migrations.length, violations };
 }
 
 function main(root: string): void {

@@ -1,5 +1,5 @@
 /**
- * Appends as the parameters of `journal_append`, and its row as outcomes. See migrations/0001_journal.sql.
+ * Appends as the parameters of `journal_append`, and its row as outcomes. See migrations/0002_journal_append.sql.
  */
 import type { Buffer } from "node:buffer";
 import type { AppendEntries, AppendedEntry } from "../../core/ports/journal.ts";

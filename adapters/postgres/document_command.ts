@@ -1,4 +1,4 @@
-/** Document commands as `commit_unit` takes them, and what it says of them as outcomes. See migrations/0002_documents.sql. */
+/** Document commands as `commit_unit` takes them, and what it says of them as outcomes. See migrations/0004_unit.sql. */
 import type { DocumentCommand, DocumentOutcome } from "../../core/ports/documents.ts";
 
 /** What became of one document command. */

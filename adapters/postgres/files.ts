@@ -1,6 +1,6 @@
 /**
  * The files store in PostgreSQL. Each change of a file, of its owner's usage and of the queue of objects to delete is one statement, so all or none of it
- * takes effect. See migrations/0005_files.sql.
+ * takes effect. See migrations/0012_files.sql.
  */
 import { type Added, type Files, SPENT_MS, type StoredFile } from "../../core/ports/files.ts";
 import type { Pool, Statement } from "./pool.ts";

@@ -1,6 +1,6 @@
 /**
  * The journal in PostgreSQL. Appends go through lanes, all else is one statement each; the rules live in
- * migrations/0001_journal.sql.
+ * migrations/0001_journal.sql and migrations/0002_journal_append.sql.
  */
 import type { AppendEntries, Journal } from "../../core/ports/journal.ts";
 import { textArray } from "./array.ts";

@@ -83,14 +83,9 @@ export async function migrateUp(options: MigrateOptions): Promise<string[]> {
     const done = new Set(applied.map(({ version }) => version));
     const pending = migrations.filter(({ version }) => !done.has(version));
     for (const step of pending) {
-      await inTransaction(client, async () => {
-        await client.query(step.sql);
-        await client.query("INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)", [
-          step.version,
-          step.name,
-          step.checksum,
-        ]);
-      });
+      const row = [step.version, step.name, step.checksum].map(pg.escapeLiteral).join(", ");
+      const record = `INSERT INTO schema_migrations (version, name, checksum) VALUES (${row})`;
+      await inTransaction(client, [step.sql, record]);
       options.log.write("info", "migration_applied", { version: step.version, name: step.name });
     }
     return pending.map(({ version }) => version);
@@ -108,10 +103,8 @@ export async function migrateDown(options: MigrateOptions & { destructive: boole
     if (!newest) return null;
     const down = migrations.find(({ version }) => version === newest.version)?.down;
     if (!down) throw new MigrationError(`Migration ${newest.version}_${newest.name} cannot be taken back.`);
-    await inTransaction(client, async () => {
-      await client.query(down);
-      await client.query("DELETE FROM schema_migrations WHERE version = $1", [newest.version]);
-    });
+    const forget = `DELETE FROM schema_migrations WHERE version = ${pg.escapeLiteral(newest.version)}`;
+    await inTransaction(client, [down, forget]);
     options.log.write("warn", "migration_taken_back", { version: newest.version, name: newest.name });
     return newest.version;
   });
@@ -199,12 +192,11 @@ async function lock(client: pg.Client, schema: string): Promise<void> {
   throw new MigrationError(`Another migrator has been at work for more than ${WAIT_MS / 1000} s.`);
 }
 
-async function inTransaction(client: pg.Client, work: () => Promise<void>): Promise<void> {
+// In one round trip, since there are many files on a first start.
+async function inTransaction(client: pg.Client, parts: readonly string[]): Promise<void> {
   for (let tries = 1; ; tries += 1) {
-    await client.query("BEGIN");
     try {
-      await work();
-      await client.query("COMMIT");
+      await client.query(["BEGIN", ...parts, "COMMIT"].join("\n;\n"));
       return;
     } catch (error) {
       await client.query("ROLLBACK");

@@ -1,6 +1,6 @@
 /**
  * The queue store in PostgreSQL. What many callers do with one queue at the same time goes in one statement; the rules live in
- * migrations/0003_queue.sql.
+ * migrations/0005_queue.sql to 0010_queue_manage.sql.
  */
 import type {
   Ack,

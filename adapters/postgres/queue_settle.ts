@@ -1,5 +1,6 @@
 /**
- * Claims and settlements in PostgreSQL, each for many callers at once; the rules live in migrations/0003_queue.sql.
+ * Claims and settlements in PostgreSQL, each for many callers at once; the rules live in migrations/0008_queue_claim.sql and
+ * migrations/0009_queue_settle.sql.
  */
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";

@@ -1,5 +1,5 @@
 /**
- * The tables store in PostgreSQL: real tables in a schema of their own (see migrations/0004_tables.sql), structure in `tables/structure.ts`, rows in
+ * The tables store in PostgreSQL: real tables in a schema of their own (see migrations/0011_tables.sql), structure in `tables/structure.ts`, rows in
  * `tables/rows.ts`.
  */
 import type { RowCommand } from "../../core/ports/table_rows.ts";

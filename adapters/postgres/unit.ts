@@ -1,5 +1,5 @@
 /**
- * A unit of commands as one call of `commit_unit`. See migrations/0002_documents.sql.
+ * A unit of commands as one call of `commit_unit`. See migrations/0004_unit.sql.
  */
 import type { Command, Committed, Outcome } from "../../core/ports/database.ts";
 import type { DocumentCommand } from "../../core/ports/documents.ts";

@@ -1,4 +1,4 @@
-/** The shape of a module: its name, its length, what it opens with and exports, and the state and globals it keeps away from. */
+/** The shape of a module: its name, its length (as of a migration), what it opens with and exports, and the state and globals it keeps away from. */
 import {
   type Expression,
   isArrayLiteralExpression,
@@ -75,15 +75,20 @@ function wholeFile(message: string | null): Omit<Violation, "file">[] {
   return message === null ? [] : [{ line: 1, message }];
 }
 
-function lengthOf({ text }: Module): number {
+function lengthOf({ text }: Pick<Module, "text">): number {
   return text.trimEnd().split("\n").length;
 }
 
-const fileLength = perModule("file-length", (module) => {
-  const most = module.path.startsWith("test/") ? LENGTH.test : LENGTH.elsewhere;
-  const lines = lengthOf(module);
-  return wholeFile(lines <= most ? null : `has ${lines} lines, the most is ${most}; split it by subject`);
-});
+const fileLength: Rule = {
+  name: "file-length",
+  check: ({ modules, migrations }) =>
+    [...modules, ...migrations].flatMap((file) => {
+      const most = file.path.startsWith("test/") ? LENGTH.test : LENGTH.elsewhere;
+      const lines = lengthOf(file);
+      const message = lines <= most ? null : `has ${lines} lines, the most is ${most}; split it by subject`;
+      return wholeFile(message).map((found) => ({ file: file.path, ...found }));
+    }),
+};
 
 const entryLength = perModule("entry-length", (module) => {
   const lines = lengthOf(module);

@@ -20,6 +20,13 @@ export interface Module {
   targets: { import: Import; path: string }[];
 }
 
+/** One step of the database's schema, or of the way back. */
+export interface Migration {
+  /** Relative to the root, with forward slashes. */
+  path: string;
+  text: string;
+}
+
 /** The parts of package.json that the rules read. */
 export interface Manifest {
   scripts?: Record<string, string>;
@@ -31,6 +38,7 @@ export interface Manifest {
 export interface Tree {
   root: string;
   modules: Module[];
+  migrations: Migration[];
   manifest: Manifest;
   /** The text of ARCHITECTURE.md, or null while there is none. */
   architecture: string | null;
@@ -50,14 +58,17 @@ export interface Rule {
 }
 
 const FOLDERS = ["core", "adapters", "scripts", "test"] as const;
+const MODULE = /\.m?[jt]s$/;
 
-/** Reads the modules under the house's four source folders; folders that do not exist are empty. */
+/** Reads the modules under the house's four source folders, and the migrations; folders that do not exist are empty. */
 export function readTree(root: string): Tree {
   const top = resolve(root);
-  const paths = FOLDERS.flatMap((folder) => sourcesUnder(top, folder)).sort();
+  const paths = FOLDERS.flatMap((folder) => filesUnder(top, folder, MODULE)).sort();
+  const migrations = filesUnder(top, "migrations", /\.sql$/).sort();
   return {
     root: top,
     modules: parse(top, paths),
+    migrations: migrations.map((path) => ({ path, text: readFileSync(join(top, path), "utf8") })),
     manifest: JSON.parse(readIfThere(join(top, "package.json")) ?? "{}"),
     architecture: readIfThere(join(top, "ARCHITECTURE.md")),
   };
@@ -73,11 +84,11 @@ export function declaredPackages(manifest: Manifest): string[] {
   return [...Object.keys(manifest.dependencies ?? {}), ...Object.keys(manifest.devDependencies ?? {})];
 }
 
-function sourcesUnder(root: string, folder: string): string[] {
+function filesUnder(root: string, folder: string, name: RegExp): string[] {
   const start = join(root, folder);
   if (!existsSync(start)) return [];
   return readdirSync(start, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.m?[jt]s$/.test(entry.name))
+    .filter((entry) => entry.isFile() && name.test(entry.name))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join("/"))
     .filter((path) => !path.includes("node_modules/"));
 }

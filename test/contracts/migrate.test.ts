@@ -53,6 +53,20 @@ async function failure(attempt: Promise<unknown>): Promise<string> {
   return result;
 }
 
+/** How often the server is asked meanwhile. */
+async function roundTrips(work: () => Promise<unknown>): Promise<number> {
+  const { query } = pg.Client.prototype;
+  let sent = 0;
+  pg.Client.prototype.query = function counted(this: pg.Client, ...args: unknown[]) {
+    sent += 1;
+    return Reflect.apply(query, this, args);
+  } as typeof query;
+  await work().finally(() => {
+    pg.Client.prototype.query = query;
+  });
+  return sent;
+}
+
 function keepsPromises(): void {
   promises("migrate", openHarness, (keeps) => {
     keeps("migrators at once apply each step exactly once", async ({ options, sql }) => {
@@ -103,6 +117,28 @@ function keepsPromises(): void {
         after.map(({ version, state }) => `${version} ${state}`),
         ["0001 applied", "0002 unknown", "0003 pending"],
       );
+    });
+
+    keeps(
+      "a step that is applied costs a start nothing, and a pending one a single round trip",
+      async ({ options }) => {
+        const migrations = Array.from({ length: 20 }, (_, i) => step(`${i}`.padStart(4, "0"), "SELECT 1; SELECT 2"));
+        const start = (steps: number) =>
+          roundTrips(() => migrateUp({ ...options, migrations: migrations.slice(0, steps) }));
+        await start(1);
+        const idle = await start(1);
+        assert.ok(idle > 0);
+        assert.is(await start(20), idle + 19);
+        assert.is(await start(20), idle);
+      },
+    );
+
+    keeps("a step that cannot be recorded leaves nothing of itself", async (h) => {
+      const migrations = [step("0001", "CREATE TABLE one (x int)")];
+      await migrateUp({ ...h.options, migrations: [] });
+      await h.sql("ALTER TABLE schema_migrations ADD CHECK (version <> '0001')");
+      assert.match(await failure(migrateUp({ ...h.options, migrations })), /check constraint/);
+      assert.equal(await h.sql("SELECT to_regclass('one') AS one"), [{ one: null }]);
     });
 
     keeps("down takes back one step, the newest, and only when told that data goes", async ({ options, sql }) => {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import pg from "pg";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { migrateDown, migrateUp } from "../../adapters/postgres/migrate.ts";
+import { migrateDown, migrateUp, readMigrations } from "../../adapters/postgres/migrate.ts";
 import { warnWithoutRoles } from "../../adapters/postgres/mod.ts";
 import { Fault } from "../../core/ports/fault.ts";
 import { memoryLog } from "../../core/ports/memory/log.ts";
@@ -295,7 +295,8 @@ export function tablesOnPostgres(schema: OwnSchema): void {
       await create(h, "t", [column("a", "text")]);
     });
     const [home] = await other.sql<{ schema_name: string; writer: string; reader: string }>("SELECT * FROM table_home");
-    for (let version: string | null = ""; version !== "0004"; )
+    const first = (await readMigrations()).find(({ name }) => name === "tables")!.version;
+    for (let version: string | null = ""; version !== first; )
       version = await migrateDown({ ...options, destructive: true });
     const left = await other.sql(
       "SELECT FROM pg_namespace WHERE nspname = $1 UNION ALL SELECT FROM pg_roles WHERE rolname IN ($2, $3)",

@@ -31,6 +31,7 @@ const CLEAN: Files = {
   "core/faces/router.ts": `${DOC}import { Hono } from "hono";\nimport type { Clock } from "../ports/clock.ts";\nexport const rest = (_: unknown, clock?: Clock) => [new Hono(), clock];\n`,
   "adapters/node.ts": `import { createApp } from "../core/mod.ts";\nimport { open } from "./postgres/mod.ts";\nawait open(createApp());\n`,
   "adapters/postgres/mod.ts": `import { readFile } from "node:fs/promises";\nimport { Pool } from "pg";\nexport const open = (_: unknown) => [Pool, readFile];\n`,
+  "migrations/0001_journal.sql": "SELECT 1;\n".repeat(300),
   "scripts/docs.ts": `import { unified } from "unified";\nconsole.log(unified);\n`,
   "test/kernel/invoke.test.ts": `import { suite } from "uvu";\nsuite("invoke").run();\n`,
 };
@@ -136,6 +137,8 @@ const PLANTED: readonly (readonly [rule: string, broken: Files])[] = [
   ["package-used", { "package.json": manifestWith({ "@types/ws": "1.0.0" }) }],
   ["package-listed", { "ARCHITECTURE.md": "The `unified` package is fine.\n\n- `@biomejs/biome`: lint\n" }],
   ["file-length", { "scripts/bench.ts": "console.log(1);\n".repeat(301) }],
+  ["file-length", { "migrations/0002_queue.sql": "SELECT 1;\n".repeat(301) }],
+  ["file-length", { "migrations/0001_journal.down.sql": "SELECT 1;\n".repeat(301) }],
   ["file-length", { "test/kernel/long.test.ts": "console.log(1);\n".repeat(401) }],
   ["entry-length", { "adapters/bun.ts": "console.log(1);\n".repeat(121) }],
   ["vague-name", { "scripts/string_utils.ts": "console.log(1);\n" }],

@@ -1,5 +1,5 @@
 /**
- * How a transaction turns towards users' tables and back: role, schema, timeouts and planner, by the functions of migrations/0004_tables.sql. Whatever
+ * How a transaction turns towards users' tables and back: role, schema, timeouts and planner, by the functions of migrations/0011_tables.sql. Whatever
  * reads or writes rows of users MUST do so between `inTable` and `leaveTables`.
  */
 import { Fault } from "../../../core/ports/fault.ts";

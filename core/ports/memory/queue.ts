@@ -1,6 +1,6 @@
 /**
  * The queue store in memory: the reference model of `core/ports/queue.ts`. Its rules are those of the functions in
- * migrations/0003_queue.sql, told one job at a time; random are only the rests of a backoff with jitter.
+ * migrations/0005_queue.sql to 0010_queue_manage.sql, told one job at a time; random are only the rests of a backoff with jitter.
  */
 
 import { byteOrder } from "../byte_order.ts";

@@ -1,7 +1,8 @@
 /** Faults in queues: leases, claims, attempts, waking, groups, schedules. */
 import type { Planted } from "./plant.ts";
 
-const QUEUE_SQL = "migrations/0003_queue.sql";
+const CLAIM_SQL = "migrations/0008_queue_claim.sql";
+const SETTLE_SQL = "migrations/0009_queue_settle.sql";
 const fire = { scenario: "f22" };
 const claiming = { test: "test/capabilities/queues_claim.test.ts" };
 const managing = { test: "test/capabilities/queues_manage.test.ts" };
@@ -13,7 +14,7 @@ export const plantedInQueues: readonly Planted[] = [
     why: "a worker whose lease was over ends the job that another one is doing",
     edits: [
       {
-        file: QUEUE_SQL,
+        file: SETTLE_SQL,
         find: "\n      AND j.lease_token = in_tokens[array_position(in_ids, j.id)]\n    RETURNING j.*\n  ), kept AS (",
         replace: "\n    RETURNING j.*\n  ), kept AS (",
       },
@@ -26,7 +27,7 @@ export const plantedInQueues: readonly Planted[] = [
     why: "two servers give the same job to two workers",
     edits: [
       {
-        file: QUEUE_SQL,
+        file: CLAIM_SQL,
         find: "LIMIT cardinality(in_tokens)\n    FOR UPDATE SKIP LOCKED\n",
         replace: "LIMIT cardinality(in_tokens)\n",
       },
@@ -39,7 +40,7 @@ export const plantedInQueues: readonly Planted[] = [
     why: "a job that kills its workers is claimed for ever",
     edits: [
       {
-        file: QUEUE_SQL,
+        file: CLAIM_SQL,
         find: "attempt = j.attempt + 1, claimed_at = moment,",
         replace: "attempt = greatest(1, j.attempt), claimed_at = moment,",
       },

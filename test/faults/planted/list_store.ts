@@ -2,17 +2,18 @@
 import type { Planted } from "./plant.ts";
 
 const JOURNAL_SQL = "migrations/0001_journal.sql";
+const APPEND_SQL = "migrations/0002_journal_append.sql";
 const POOL = "adapters/postgres/pool.ts";
 const READINESS = "adapters/postgres/readiness.ts";
 const contract = { test: "test/contracts/postgres.test.ts" };
 
 /** Ids of the clock alone, which each append reads before it waits for the lock. */
 const NO_LAST_ID = [
-  { file: JOURNAL_SQL, find: "WHEN s.last_id < fresh THEN fresh", replace: "WHEN true THEN fresh" },
-  { file: JOURNAL_SQL, find: "WHEN s.last_id < first_fresh THEN", replace: "WHEN true THEN" },
+  { file: APPEND_SQL, find: "WHEN s.last_id < fresh THEN fresh", replace: "WHEN true THEN fresh" },
+  { file: APPEND_SQL, find: "WHEN s.last_id < first_fresh THEN", replace: "WHEN true THEN" },
 ];
 const NO_LOCK_BEFORE = {
-  file: JOURNAL_SQL,
+  file: APPEND_SQL,
   find: "WHERE s.realm = w.realm AND s.subject = w.subject FOR UPDATE\n",
   replace: "WHERE s.realm = w.realm AND s.subject = w.subject\n",
 };
@@ -31,7 +32,7 @@ export const plantedInStore: readonly Planted[] = [
       NO_LOCK_BEFORE,
       // As the statement's snapshot has it, not as the lock would show it.
       {
-        file: JOURNAL_SQL,
+        file: APPEND_SQL,
         find: "    last_id = CASE WHEN s.last_id < fresh THEN fresh ELSE millrace_id_after(s.last_id, 1) END,\n",
         replace: `    last_id = (
       SELECT CASE WHEN o.last_id < fresh THEN fresh ELSE millrace_id_after(o.last_id, 1) END
@@ -40,17 +41,17 @@ export const plantedInStore: readonly Planted[] = [
 `,
       },
       {
-        file: JOURNAL_SQL,
+        file: APPEND_SQL,
         find: "WHEN s.last_id < first_fresh THEN",
         replace: "WHEN w.stale < first_fresh THEN",
       },
       {
-        file: JOURNAL_SQL,
+        file: APPEND_SQL,
         find: "ELSE millrace_id_after(s.last_id, w.count)",
         replace: "ELSE millrace_id_after(w.stale, w.count)",
       },
       {
-        file: JOURNAL_SQL,
+        file: APPEND_SQL,
         find: "      SELECT u.realm, u.subject, u.at, u.count::bigint AS count, millrace_id_noise() AS noise,\n",
         replace: `      SELECT u.realm, u.subject, u.at, u.count::bigint AS count, millrace_id_noise() AS noise,
         (SELECT o.last_id FROM journal_subjects o WHERE o.realm = u.realm AND o.subject = u.subject) AS stale,
@@ -65,7 +66,7 @@ export const plantedInStore: readonly Planted[] = [
     why: "an id that was drawn early commits late, behind the cursors of readers",
     edits: [
       {
-        file: JOURNAL_SQL,
+        file: APPEND_SQL,
         find: "BEGIN\n  IF in_key IS NOT NULL OR in_if_open IS NOT NULL THEN\n    LOOP\n",
         replace: `BEGIN
   clock := millrace_now();
@@ -74,7 +75,7 @@ export const plantedInStore: readonly Planted[] = [
     LOOP
 `,
       },
-      { file: JOURNAL_SQL, find: "  clock := millrace_now();\n  clock_high :=", replace: "  clock_high :=" },
+      { file: APPEND_SQL, find: "  clock := millrace_now();\n  clock_high :=", replace: "  clock_high :=" },
       ...NO_LAST_ID,
     ],
     check: contract,
@@ -141,7 +142,7 @@ export const plantedInStore: readonly Planted[] = [
       NO_LOCK_BEFORE,
       // So that it happens in seconds.
       {
-        file: JOURNAL_SQL,
+        file: APPEND_SQL,
         find: "    counts := array_fill(0, ARRAY[cardinality(in_subject)]);\n",
         replace: "    PERFORM pg_sleep(0.01);\n    counts := array_fill(0, ARRAY[cardinality(in_subject)]);\n",
       },

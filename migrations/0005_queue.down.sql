@@ -1,0 +1,10 @@
+DROP FUNCTION queue_ensure(text, text);
+DROP FUNCTION queue_count(bigint, timestamptz, bigint, bigint, bigint, bigint, bigint, bigint);
+DROP TABLE queue_schedules;
+DROP TABLE queue_minutes;
+DROP TABLE queue_windows;
+DROP TABLE queue_groups;
+DROP TABLE queue_ended;
+DROP TABLE queue_jobs;
+DROP SEQUENCE queue_order;
+DROP TABLE queues;

@@ -1,0 +1,3 @@
+DROP FUNCTION queue_claim(text, text, uuid[], bigint[]);
+DROP FUNCTION queue_take_up_due(queues, timestamptz);
+DROP FUNCTION queue_take_up_expired(queues, timestamptz);
