@@ -6,6 +6,7 @@ import { type NatsConnection, NatsConnectionImpl, setTransportFactory } from "@n
 import type { Log } from "../core/ports/log.ts";
 import type { NatsAddress } from "./nats_address.ts";
 import { socketTransport } from "./nats_socket.ts";
+import { type Attempt, reconnecting } from "./reconnect.ts";
 import { systemClock } from "./system.ts";
 
 export interface NatsLinkOptions {
@@ -30,8 +31,6 @@ const GOODBYE_MS = 1_000;
 /** Two pings without an answer make a connection deaf: after 5 to 7.5 s. */
 const PING_MS = 2_500;
 const PINGS_OUT = 2;
-const PAUSE_FIRST_MS = 100;
-const PAUSE_MOST_MS = 5_000;
 /** A connection that breaks earlier counts as an attempt that failed. */
 const STEADY_MS = 1_000;
 
@@ -40,12 +39,11 @@ export async function linkNats(options: NatsLinkOptions): Promise<NatsLink> {
   const stopped = new AbortController();
   const said = speaker(options.log);
   let standing: { connection: NatsConnection; subject: string } | null = null;
-  let failures = 0;
   /** Ends the waiting for an answer that will not come: the client leaves that to who waits. */
   let abandon: (error: Error) => void = () => undefined;
 
   /** One connection's life; resolves with the reason when it is over. */
-  async function session(settled: () => void): Promise<string> {
+  async function session({ settled, stood }: Attempt): Promise<string> {
     const subject = await options.subject();
     const connection = await connect(options.address);
     const end = () => void connection.close();
@@ -60,7 +58,7 @@ export async function linkNats(options: NatsLinkOptions): Promise<NatsLink> {
       options.listening();
       settled();
       const error = await connection.closed();
-      if (systemClock.elapsed() - since > STEADY_MS) failures = 0;
+      if (systemClock.elapsed() - since > STEADY_MS) stood();
       return trouble() ?? wordsOf(error ?? "the connection ended");
     } finally {
       standing = null;
@@ -70,21 +68,10 @@ export async function linkNats(options: NatsLinkOptions): Promise<NatsLink> {
     }
   }
 
-  async function run(settled: () => void): Promise<void> {
-    while (!stopped.signal.aborted) {
-      const reason = await session(settled).catch((error: unknown) => wordsOf(error));
-      if (stopped.signal.aborted) break;
-      said.lost(reason);
-      settled();
-      const pause = Math.min(PAUSE_MOST_MS, PAUSE_FIRST_MS * 2 ** failures) * (0.5 + Math.random() / 2);
-      failures += 1;
-      await systemClock.sleep(pause, stopped.signal);
-    }
-  }
-
-  let running: Promise<void> = Promise.resolve();
-  const first = new Promise<void>((settled) => {
-    running = run(settled);
+  const { first, over } = reconnecting((attempt) => session(attempt).catch(wordsOf), {
+    clock: systemClock,
+    signal: stopped.signal,
+    lost: said.lost,
   });
   await Promise.race([first, systemClock.sleep(CONNECT_MS)]);
 
@@ -103,7 +90,7 @@ export async function linkNats(options: NatsLinkOptions): Promise<NatsLink> {
     async stop() {
       stopped.abort();
       // An attempt to connect cannot be taken back; it ends by itself.
-      await within(GOODBYE_MS, running).catch(() => undefined);
+      await within(GOODBYE_MS, over).catch(() => undefined);
     },
   };
 }

@@ -13,7 +13,7 @@ import type { House, Phase, Ports } from "./kernel/context.ts";
 import { createCredentials } from "./kernel/credential.ts";
 import { runDuties } from "./kernel/duty.ts";
 import { createFollowers } from "./kernel/follow.ts";
-import { createCorridor, createInnerCorridor } from "./kernel/invoke.ts";
+import { type Corridor, createCorridor, createInnerCorridor } from "./kernel/invoke.ts";
 import { createKnocks } from "./kernel/knock.ts";
 import { createLimiter } from "./kernel/limit.ts";
 import { createOnce } from "./kernel/once.ts";
@@ -44,6 +44,8 @@ export function createApp(ports: Ports, settings: Settings, capabilities: readon
   const life = new AbortController();
   const work = new AbortController();
   let phase: Phase = "serving";
+  /** Calls that tell how far they are outlast the request, whose answer has begun. */
+  let telling = 0;
   const knocks = createKnocks(ports.bus, life.signal);
   const { database, ids, clock } = ports;
   const credentials = createCredentials({ database, ids, clock, knocks, salt: settings.tokenSecretSalt });
@@ -60,7 +62,14 @@ export function createApp(ports: Ports, settings: Settings, capabilities: readon
   };
   const house: House = { ...ports, phase: () => phase, ...own };
   const followers = createFollowers(house, { wire: sseWire, signal: life.signal });
-  const corridor = createCorridor(house);
+  const walk = createCorridor(house);
+  const corridor: Corridor = (operation, call) => {
+    if (call.progress === undefined) return walk(operation, call);
+    telling += 1;
+    return walk(operation, call).finally(() => {
+      telling -= 1;
+    });
+  };
   const batch = batchOf(operationsOf(capabilities), createInnerCorridor(house));
   const mounted = batch === null ? capabilities : [...capabilities, batch];
   const operations = operationsOf(mounted);
@@ -107,6 +116,6 @@ export function createApp(ports: Ports, settings: Settings, capabilities: readon
       await duties;
     },
     streams: followers.count,
-    requests: () => requests,
+    requests: () => requests + telling,
   };
 }

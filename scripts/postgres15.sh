@@ -7,11 +7,7 @@
 #
 # The server refuses root, so root starts it as the user `postgres` of the package; DIR must be new or empty.
 set -euo pipefail
-
-fail() {
-  echo "postgres15.sh: $*" >&2
-  exit 1
-}
+. "$(dirname "$0")/service.sh"
 
 # as_server COMMAND…: as root, as the user postgres; else as whoever this is.
 as_server() {
@@ -34,8 +30,7 @@ programs() {
 start() {
   local bin
   bin=$(programs)
-  mkdir -p "$dir"
-  [ -z "$(ls -A "$dir")" ] || fail "$dir is not empty"
+  new_directory
   if [ "$(id -u)" = 0 ]; then chown postgres: "$dir"; fi
   as_server test -w "$dir" || fail "the user postgres cannot reach $dir: choose one whose parents everybody may enter"
   as_server "$bin/initdb" -D "$dir/data" -U millrace --auth=trust -E UTF8 --no-locale >"$dir/initdb.log" 2>&1 ||
@@ -65,13 +60,4 @@ stop() {
     fail "the server does not stop; see $dir/server.log"
 }
 
-[ $# -ge 2 ] || fail "usage: start DIR PORT | stop DIR"
-dir=$(realpath -m "$2")
-case $1 in
-  start)
-    port=${3:?a port is missing}
-    start
-    ;;
-  stop) stop ;;
-  *) fail "unknown command $1" ;;
-esac
+serve "$@"

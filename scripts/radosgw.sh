@@ -5,16 +5,16 @@
 #   bash scripts/radosgw.sh start DIR PORT   prints the TEST_S3_… variables, one per line, when the server answers
 #   bash scripts/radosgw.sh stop DIR         ends what start began; the directory stays
 #
+# A day of a lifecycle rule passes in RGW_DAY_SECONDS (5 when left out), so that tests can see objects expire. What lasts longer than a rule's days is cut
+# off by it, such as a long upload in parts: give more seconds for those.
+#
 # Needs root. DIR must be new or empty; PORT, PORT+1 and PORT+10 to PORT+80 must be free.
 set -euo pipefail
+. "$(dirname "$0")/service.sh"
 
 access_key=millrace-test
 secret_key=millrace-test-secret
-
-fail() {
-  echo "radosgw.sh: $*" >&2
-  exit 1
-}
+day_seconds=${RGW_DAY_SECONDS:-5}
 
 # attempt SECONDS COMMAND…: runs the command until it succeeds or the time is over.
 attempt() {
@@ -24,14 +24,6 @@ attempt() {
     [ "$SECONDS" -lt "$end" ] || return 1
     sleep 0.1
   done
-}
-
-# launch NAME COMMAND…: a daemon in a session of its own, its pid in DIR/NAME.pid.
-launch() {
-  local name=$1
-  shift
-  setsid "$@" >"$dir/$name.out" 2>&1 </dev/null &
-  echo $! >"$dir/$name.pid"
 }
 
 write_config() {
@@ -64,8 +56,7 @@ admin socket = $dir/\$type.\$pid.asok
 [client.rgw]
 rgw frontends = beast endpoint=127.0.0.1:$port
 rgw data = $dir/rgw
-# A day of a lifecycle rule passes in this many seconds, so that tests can see objects expire.
-rgw lc debug interval = 5
+rgw lc debug interval = $day_seconds
 CONF
 }
 
@@ -102,9 +93,9 @@ start() {
   for tool in ceph ceph-mon ceph-osd radosgw radosgw-admin uuidgen curl; do
     command -v "$tool" >/dev/null || fail "$tool is missing: install ceph-mon, ceph-osd, radosgw and ceph-common"
   done
+  [[ $day_seconds =~ ^[1-9][0-9]*$ ]] || fail "RGW_DAY_SECONDS is \"$day_seconds\"; give a whole number of seconds from 1"
   [ "$(id -u)" = 0 ] || fail "ceph's daemons are only tried as root"
-  mkdir -p "$dir"
-  [ -z "$(ls -A "$dir")" ] || fail "$dir is not empty"
+  new_directory
   trap 'echo "radosgw.sh: start failed; see $dir" >&2; stop' ERR
   mkdir "$dir/mon" "$dir/osd" "$dir/rgw"
   fsid=$(uuidgen)
@@ -124,23 +115,6 @@ start() {
   echo "TEST_S3_PID=$(cat "$dir/radosgw.pid")"
 }
 
-# end NAME SECONDS: TERM, then KILL by pid once the time is over. The pid may have gone to another process meanwhile.
-end() {
-  local pid end=$((SECONDS + $2))
-  [ -f "$dir/$1.pid" ] || return 0
-  pid=$(cat "$dir/$1.pid")
-  ours "$pid" && kill -CONT "$pid" && kill -TERM "$pid"
-  while ours "$pid"; do
-    [ "$SECONDS" -lt "$end" ] || kill -KILL "$pid"
-    sleep 0.1
-  done
-  rm -f "$dir/$1.pid"
-}
-
-ours() {
-  [ -r "/proc/$1/cmdline" ] && tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline" | grep -qF -- "-c $dir/ceph.conf"
-}
-
 # The gateway goes first: without its cluster it takes more than a minute to obey TERM.
 stop() {
   end radosgw 10
@@ -148,13 +122,4 @@ stop() {
   end mon 5
 }
 
-[ $# -ge 2 ] || fail "usage: start DIR PORT | stop DIR"
-dir=$(realpath -m "$2")
-case $1 in
-  start)
-    port=${3:?a port is missing}
-    start
-    ;;
-  stop) stop ;;
-  *) fail "unknown command $1" ;;
-esac
+serve "$@"

@@ -3,6 +3,7 @@
  */
 import pg from "pg";
 import type { Log } from "../../core/ports/log.ts";
+import { type Attempt, reconnecting } from "../reconnect.ts";
 import { systemClock } from "../system.ts";
 import { clientConfig, quoted } from "./pool.ts";
 
@@ -26,18 +27,15 @@ export interface Listener {
 const NOTIFY = "SELECT pg_notify($1, $2)";
 const PROBE_MS = 5_000;
 const ECHO_MS = 3_000;
-const BACKOFF_FIRST_MS = 100;
-const BACKOFF_MOST_MS = 5_000;
 const GOODBYE_MS = 1_000;
 
 /** Starts listening; it resolves after the first attempt, whatever came of it. */
 export async function startListener(options: ListenerOptions): Promise<Listener> {
   const stopped = new AbortController();
   let awaited: string | null = null;
-  let failures = 0;
 
   /** One connection's life; resolves with the reason when it is over. */
-  function session(settled: () => void): Promise<string> {
+  function session({ settled, stood }: Attempt): Promise<string> {
     return new Promise((over) => {
       const client = new pg.Client(clientConfig(options.connection));
       const timers = new Set<ReturnType<typeof setTimeout>>();
@@ -90,7 +88,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
         .then(() => client.query(`LISTEN ${quoted(options.channel)}`))
         .then(() => {
           if (ended) return;
-          failures = 0;
+          stood();
           after(PROBE_MS, probe);
           options.listening();
         })
@@ -99,21 +97,12 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     });
   }
 
-  async function run(settled: () => void): Promise<void> {
-    while (!stopped.signal.aborted) {
-      const reason = await session(settled);
-      if (stopped.signal.aborted) return;
-      options.log.write("warn", "bus_connection_lost", { reason });
-      const pause = Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** failures) * (0.5 + Math.random() / 2);
-      failures += 1;
-      await systemClock.sleep(pause, stopped.signal);
-    }
-  }
-
-  let running: Promise<void> = Promise.resolve();
-  await new Promise<void>((settled) => {
-    running = run(settled);
+  const { first, over } = reconnecting(session, {
+    clock: systemClock,
+    signal: stopped.signal,
+    lost: (reason) => options.log.write("warn", "bus_connection_lost", { reason }),
   });
+  await first;
 
   return {
     echo(nonce) {
@@ -121,7 +110,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     },
     async stop() {
       stopped.abort();
-      await running;
+      await over;
     },
   };
 }

@@ -1,12 +1,35 @@
 /** Reading request bodies: counted while they arrive, refused as soon as they are too large. */
 import { Fault } from "../ports/fault.ts";
 
-/** The body as it comes in, for a reader that counts for itself; throws `too_large` when Content-Length says that it will be. */
+/**
+ * The body as it comes in, for a reader that counts for itself; throws `too_large` when Content-Length says that it will be. The stream fails with a
+ * Fault when the body breaks off; without Content-Length not every runtime tells that from its end.
+ */
 export function openBody(request: Request, most: number): ReadableStream<Uint8Array> {
   refuseEncoded(request);
-  const length = Number(request.headers.get("content-length") ?? 0);
-  if (length > most) throw tooLarge(most, length);
-  return request.body ?? new Blob([]).stream();
+  const declared = request.headers.get("content-length");
+  const length = declared === null ? null : Number(declared);
+  if (length !== null && length > most) throw tooLarge(most, length);
+  return request.body === null ? new Blob([]).stream() : wholeOnly(request.body, length);
+}
+
+function wholeOnly(body: ReadableStream<Uint8Array>, length: number | null): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  let left = length;
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read().catch(brokenOff);
+        if (!done) {
+          if (left !== null) left -= value.length;
+          controller.enqueue(value);
+        } else if (left !== null && left > 0) brokenOff();
+        else controller.close();
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /** The whole body; throws `too_large` at the first byte too many, or at once when Content-Length says so. */

@@ -21,6 +21,7 @@ import { type FaultCode, faultCodes } from "../ports/fault.ts";
 import type { JsonObject } from "../ports/json.ts";
 import { faultsOf, faultWords } from "./docs/faults.ts";
 import { besideRaw, type Field, fieldsOf, fieldsOfPoll, hasBody, rawFieldOf, templateOf } from "./docs/fields.ts";
+import { progressContent, progressWords } from "./docs/progress.ts";
 import { serveText } from "./docs/text.ts";
 import type { Route } from "./route.ts";
 
@@ -205,8 +206,15 @@ function success(operation: Operation): JsonObject {
   const { status = 200, output } = operation;
   const content = { "application/json": { schema: jsonSchema(output, "output") } };
   const { otherwise } = operation;
+  const told = progressWords(operation);
+  // A stream begins before it is known how it ends, so its status is 200 whatever the answer's.
+  const events = progressContent(operation);
   return {
-    [status]: { description: status === 201 ? "Created." : "Done.", content },
+    ...(told === null ? {} : { 200: { description: "Done, or a stream that tells of it.", content: events } }),
+    [status]: {
+      description: status === 201 ? "Created." : "Done.",
+      content: status === 200 ? { ...content, ...events } : content,
+    },
     ...(otherwise === undefined ? {} : { [otherwise.status]: { description: otherwise.words, content } }),
   };
 }

@@ -1,6 +1,6 @@
 /** What a server that stops answers to requests other than streams: nothing was done, come back in a moment. */
 import type { Phase } from "../kernel/context.ts";
-import { Fault } from "../ports/fault.ts";
+import { stopping } from "../kernel/stopping.ts";
 import type { Route } from "./route.ts";
 
 /** The routes, closed while the process stops. What every app serves is about the process itself, and stays open. */
@@ -10,8 +10,7 @@ export function refuseWhenStopping(routes: readonly Route[], phase: () => Phase)
     return {
       ...route,
       serve(exchange) {
-        if (phase() === "stopping")
-          throw new Fault("unavailable", "The server is stopping and did nothing; send the request again in a moment");
+        if (phase() === "stopping") throw stopping();
         return route.serve(exchange);
       },
     };

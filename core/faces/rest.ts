@@ -12,6 +12,7 @@ import type { Settings } from "../kernel/settings.ts";
 import { Fault } from "../ports/fault.ts";
 import { openBody, readBody } from "./body.ts";
 import { pageHeaders } from "./page_headers.ts";
+import { answerWithProgress, wantsProgress } from "./progress.ts";
 import { bearerOf, type Exchange, json, type Route } from "./route.ts";
 
 const DEFAULT_MOST = { json: 65_536, raw: 0 };
@@ -23,7 +24,12 @@ export function restRoutes(operations: readonly Operation[], corridor: Corridor,
       ...endpoint,
       ...closedUntilConfigured(operation, settings),
       async serve(exchange: Exchange) {
-        const { value, status, headers } = await corridor(operation, httpCall(operation, exchange, settings));
+        const call = httpCall(operation, exchange, settings);
+        const answer = wantsProgress(operation, exchange.request)
+          ? await answerWithProgress(operation, { call, exchange }, corridor)
+          : await corridor(operation, call);
+        if (answer instanceof Response) return answer;
+        const { value, status, headers } = answer;
         if (operation.kind === "call") return json(value, { status, headers });
         if (operation.kind === "content") return contentAnswer(value as Content, headers);
         const page = value as Page;
@@ -82,8 +88,12 @@ export function httpCall(operation: Operation, exchange: Exchange, settings: Set
 
 function addHeaders(operation: Operation, request: Request, fields: Record<string, unknown>): void {
   for (const field in operation.headers) {
-    const text = request.headers.get(operation.headers[field]!);
-    if (text !== null && text !== "") fields[field] = fromText(operation.input, field, text);
+    const name = operation.headers[field]!;
+    const text = request.headers.get(name);
+    if (text === null) continue;
+    // A condition or a key that got lost on its way must not make the request go without it.
+    if (text === "") throw new Fault("invalid_input", `The header ${name} is empty; give it a value or leave it out`);
+    fields[field] = fromText(operation.input, field, text);
   }
 }
 
@@ -112,8 +122,10 @@ function addQuery(operation: Operation, url: URL, fields: Record<string, unknown
       remaining.push(`${name}=${text}`);
       continue;
     }
-    if (Object.hasOwn(fields, name))
-      throw new Fault("invalid_input", `The field ${name.slice(0, 60)} is given twice; send it once`);
+    if (Object.hasOwn(fields, name)) {
+      const beside = rest === undefined ? "" : `, and a condition on a column of that name inside and=(${name}.…)`;
+      throw new Fault("invalid_input", `The field ${name.slice(0, 60)} is given twice; send it once${beside}`);
+    }
     Object.defineProperty(fields, name, {
       value: fromText(operation.input, name, text),
       enumerable: true,

@@ -5,18 +5,19 @@ import type { Corridor } from "../kernel/invoke.ts";
 import { endpointsOf, type Operation } from "../kernel/operation.ts";
 import type { Settings } from "../kernel/settings.ts";
 import { Fault } from "../ports/fault.ts";
+import { EVENT_STREAM_HEADERS, framed } from "./event_stream.ts";
 import { pollFace } from "./poll.ts";
 import { closedUntilConfigured, httpCall } from "./rest.ts";
 import type { Exchange, Route } from "./route.ts";
 
-/** Ids and event names come from closed alphabets and the data is JSON on one line, so no field can be injected. */
+/** Ids come from a closed alphabet, so no field can be injected by them. */
 export const sseWire: Wire = {
   opening: (retryMs) => `retry: ${retryMs}\n: open\n\n`,
   heartbeat: ": \n\n",
   before: (id) => `id: ${id}\nevent: message\ndata: `,
   after: "\n\n",
   mark: (id) => `id: ${id}\n\n`,
-  notice: (event, json, id) => `id: ${id}\nevent: ${event}\ndata: ${json}\n\n`,
+  notice: (event, json, id) => `id: ${id}\n${framed(event, json)}`,
   farewell: (retryMs) => `retry: ${retryMs}\n: come back\n\n`,
 };
 
@@ -39,7 +40,7 @@ export function sseRoutes(
         const answer = await corridor(operation, httpCall(operation, exchange, settings)).catch(refuseUnlessAway);
         if (answer === null) return turnedAway(exchange, followers);
         const { value, principals, headers } = answer;
-        const init = { status: 200, headers: new Headers({ ...headers, ...SSE_HEADERS }) };
+        const init = { status: 200, headers: new Headers({ ...headers, ...EVENT_STREAM_HEADERS }) };
         if (exchange.request.method === "HEAD") return new Response(null, init);
         return exchange.host.stream((sink) => {
           const credentials = principals.flatMap(({ holds }) => holds);
@@ -52,7 +53,7 @@ export function sseRoutes(
 
 /** Says when to come back, and ends. */
 function turnedAway({ host, request }: Exchange, followers: Followers): Response {
-  const init = { status: 200, headers: new Headers(SSE_HEADERS) };
+  const init = { status: 200, headers: new Headers(EVENT_STREAM_HEADERS) };
   return request.method === "HEAD" ? new Response(null, init) : host.stream(followers.turnAway, init);
 }
 
@@ -61,10 +62,3 @@ function refuseUnlessAway(error: unknown): null {
   if (error instanceof Fault && error.code === "unavailable") return null;
   throw error;
 }
-
-/** Nothing between us and the reader may hold back, compress or store the stream. */
-const SSE_HEADERS = {
-  "Content-Type": "text/event-stream; charset=utf-8",
-  "Cache-Control": "no-store, no-transform",
-  "X-Accel-Buffering": "no",
-};

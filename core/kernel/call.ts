@@ -20,4 +20,6 @@ export interface Call {
   early: Record<string, unknown>;
   /** All fields; called once, after permission. */
   read(): Promise<unknown>;
+  /** Takes how far the work is; left out where nobody is told. */
+  progress?(value: unknown): void;
 }

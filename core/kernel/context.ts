@@ -4,6 +4,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Database } from "../ports/database.ts";
 import type { Hashes } from "../ports/hashes.ts";
 import type { Ids } from "../ports/ids.ts";
+import type { JsonObject } from "../ports/json.ts";
 import type { Log } from "../ports/log.ts";
 import type { Objects } from "../ports/objects.ts";
 import type { Credentials, Principal } from "./credential.ts";
@@ -56,6 +57,8 @@ export interface Context extends House {
   origin: string;
   /** Aborts when the caller has gone. */
   readonly signal: AbortSignal;
+  /** Tells a caller who asked for it how far the work is, as the operation's `progress` declares it; costs nothing when nobody did. */
+  progress(value: JsonObject): void;
   /** Sets the answer's status or headers; faces without them ignore it. */
   reply(extra: { status?: number; headers?: Record<string, string> }): void;
 }

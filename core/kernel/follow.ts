@@ -12,6 +12,7 @@ import { knockOf } from "./knock.ts";
 import { outletsOf } from "./outlet.ts";
 import { watchRevoked } from "./revoked.ts";
 import type { RingMemory } from "./ring.ts";
+import { roundsOf } from "./rounds.ts";
 import { createTurns } from "./turns.ts";
 
 /** How many readers of the process read or encode history at once. */
@@ -63,27 +64,16 @@ export function createFollowers(house: House, options: { wire: Wire; signal: Abo
     }
   }
 
-  /** Repeats a round while somebody follows something; calling it while it runs changes nothing. */
-  function whileFollowed(everyMs: number, round: () => Promise<void> | void): () => Promise<void> {
-    let running = false;
-    return async () => {
-      if (running) return;
-      running = true;
-      while (answers.count() > 0 && !signal.aborted) {
-        await clock.sleep(everyMs, signal);
-        await Promise.resolve().then(round).catch(report);
-      }
-      running = false;
-    };
-  }
+  const whileFollowed = { clock, needed: () => answers.count() > 0, signal, failed: report };
 
-  const look = whileFollowed(settings.pollMs, async () => {
+  async function lookAtAll(): Promise<void> {
     await lookAtSubjects().catch(report);
     await lookForRevoked();
-  });
+  }
 
-  // A loop of its own: a slow database must not make a quiet stream look dead.
-  const tend = whileFollowed(TEND_MS, answers.tend);
+  const look = roundsOf(lookAtAll, { ...whileFollowed, everyMs: settings.pollMs });
+  // Rounds of their own: a slow database must not make a quiet stream look dead.
+  const tend = roundsOf(answers.tend, { ...whileFollowed, everyMs: TEND_MS });
 
   function feederOf(name: string, feed: Feed, subject: string): Feeder {
     const key = `${name} ${feed.realm} ${subject}`;

@@ -38,6 +38,11 @@ function createWalk(house: House): Walk {
         return this.call.signal;
       },
     },
+    progress: {
+      value(this: { call: Call }, value: unknown) {
+        this.call.progress?.(value);
+      },
+    },
   });
 
   return async function walk(operation, call, seen) {

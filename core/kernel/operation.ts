@@ -131,6 +131,8 @@ interface CallDeclaration<I extends InputSchema, O extends AnySchema> extends De
   status?: 200 | 201;
   /** Another status that carries the same output, with what it means. */
   otherwise?: { status: number; words: string };
+  /** How far the work is, as the handler tells it by `context.progress`: faces that can, tell it on while the work goes on. */
+  progress?: AnySchema;
   output: O;
   handle(context: Context, input: v.InferOutput<I>): Promise<v.InferInput<O>>;
 }

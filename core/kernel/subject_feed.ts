@@ -18,6 +18,10 @@ const WAIT_MOST_SECONDS = 30;
 /** How many entries a page has when nobody says. */
 export const LIMIT = 100;
 
+/** How a tool reads on, in words. */
+export const READ_ON =
+  "Answers at once when there is something to tell, else as soon as something changes, and after wait seconds with timed_out. Send next_cursor as after next time, and nothing in between is missed; without after it begins with what changes from now on, or with from=earliest with all that is held.";
+
 /** The fields of a feed of one kind of things, which its words name: `one` as in "the id of the last message seen". */
 export function feedFields(one: string) {
   return {

@@ -11,8 +11,10 @@ import type { Log } from "../ports/log.ts";
 import type { Credentials } from "./credential.ts";
 import { type Knocks, knockOf } from "./knock.ts";
 import { watchRevoked } from "./revoked.ts";
+import { roundsOf } from "./rounds.ts";
 import type { Settings } from "./settings.ts";
 import { spread } from "./spread.ts";
+import { stopping } from "./stopping.ts";
 
 /** A subject of the journal, or whatever else the knocks on `knock` are about. */
 export type WaitedFor = { realm: string; subject: string } | { knock: string };
@@ -63,7 +65,6 @@ export function createWaiters(options: WaitersOptions): Waiters {
   const { database, clock, knocks, log, settings, signal } = options;
   const places = new Set<Place>();
   let turn = 0;
-  let looking = false;
   let ending = false;
 
   // Heard before those who wait for one subject hear of it, so that they share the number.
@@ -92,23 +93,19 @@ export function createWaiters(options: WaitersOptions): Waiters {
     }
   }
 
-  /** Looks at the store while somebody waits; calling it while it runs changes nothing. */
-  async function look(): Promise<void> {
-    if (looking) return;
-    looking = true;
-    const report = (error: unknown) => log.write("warn", "wait_look_failed", { error: String(error) });
-    while (places.size > 0 && !signal.aborted) {
-      await clock.sleep(settings.pollMs, signal);
-      await lookAtSubjects().catch(report);
-      await lookForRevoked().catch(report);
-    }
-    looking = false;
+  const report = (error: unknown) => log.write("warn", "wait_look_failed", { error: String(error) });
+
+  async function lookAtAll(): Promise<void> {
+    await lookAtSubjects().catch(report);
+    await lookForRevoked();
   }
+
+  const needed = () => places.size > 0;
+  const look = roundsOf(lookAtAll, { clock, everyMs: settings.pollMs, needed, signal, failed: report });
 
   return {
     enter(at) {
-      if (ending || signal.aborted)
-        throw new Fault("unavailable", "The server is stopping and did nothing; send the request again in a moment");
+      if (ending || signal.aborted) throw stopping();
       if (places.size >= settings.maxStreams)
         throw new Fault("unavailable", "Too many callers wait on this server; send the request again in a moment");
       const { place, next } = createPlace(at, clock);

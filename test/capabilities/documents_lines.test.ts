@@ -4,7 +4,6 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { linesOf } from "../../core/capabilities/documents/lines.ts";
 import { Fault } from "../../core/ports/fault.ts";
 import { openDocuments } from "../support/document_client.ts";
 import { memoryPorts } from "../support/memory_house.ts";
@@ -154,22 +153,6 @@ test("an import that breaks off says how many lines were done, and goes on from 
     cursor = `&cursor=${body.next_cursor}`;
   }
   assert.equal([...versions], [1]);
-});
-
-test("lines are the same however the bytes are cut", async () => {
-  const text = `a\n\n{"é":"😀"}\n${"x".repeat(30)}\nlast`;
-  const bytes = new TextEncoder().encode(text);
-  for (let size = 1; size <= bytes.length; size += 1) {
-    const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, n) =>
-      bytes.subarray(n * size, (n + 1) * size),
-    );
-    const seen: (string | null)[] = [];
-    for await (const line of linesOf(ReadableStream.from(chunks) as ReadableStream<Uint8Array>, 20)) {
-      assert.is(line.number, seen.length + 1);
-      seen.push(line.bytes === null ? null : new TextDecoder().decode(line.bytes));
-    }
-    assert.equal(seen, ["a", "", '{"é":"😀"}', null, "last"], `cut by ${size}`);
-  }
 });
 
 test("an import takes no more from its sender than it has stored, and 50,000 lines leave memory as it was", async () => {

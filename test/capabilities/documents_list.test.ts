@@ -2,6 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { encode } from "../../core/capabilities/documents/index_fields.ts";
+import { writeCursor } from "../../core/kernel/page.ts";
 import { byteOrder } from "../../core/ports/byte_order.ts";
 import { type DocumentApp, openDocuments } from "../support/document_client.ts";
 
@@ -198,6 +199,16 @@ test("an index that is declared while others put has every document", async () =
   const declared = app.declare({ indexes: ["kind"] });
   await Promise.all([...before, declared, ...Array.from({ length: 30 }, (_, n) => put(30 + n))]);
   assert.is((await keys(app, "kind=eq.x")).length, 60);
+});
+
+test("a cursor that no page gave is refused, wherever it is sent", async () => {
+  const { ask } = await openDocuments();
+  await ask("PUT", "/document/n/k", 1);
+  for (const place of [1e300, 0, -1, 1.5, "2", null, {}, { value: 1, id: 2 }]) {
+    const cursor = writeCursor(place);
+    for (const path of ["/document/n/k/history", "/document/n"])
+      assert.is((await ask("GET", `${path}?cursor=${cursor}`)).status, 400, `${path} ${JSON.stringify(place)}`);
+  }
 });
 
 test.run();

@@ -75,7 +75,8 @@ test("if_version, If-Match and If-None-Match let a put through only where they h
   }
   assert.is((await post({ "If-Match": tag })).body.version, 2);
   assert.is((await post({ "If-Match": tag })).status, 412);
-  assert.is((await post({ "If-Match": '"9-x", W/"2"' })).body.version, 3);
+  assert.is((await post({ "If-Match": `W/${tag}, W/"2"` })).status, 412, "a weak tag names no version of a write");
+  assert.is((await post({ "If-Match": '"9-x", "2"' })).body.version, 3);
   assert.is((await post({ "If-Match": '"3"' })).body.version, 4);
   assert.is((await post({ "If-Match": "*" })).body.version, 5);
   assert.is((await post({}, { if_version: 5 })).body.version, 6);
@@ -86,6 +87,7 @@ test("if_version, If-Match and If-None-Match let a put through only where they h
   const made = await ask("POST", "/document", { namespace: "n", key: "new", payload: 1 }, { "If-None-Match": "*" });
   assert.is(made.status, 201);
   assert.is((await post({ "If-Match": "1" })).status, 400);
+  assert.is((await post({ "If-Match": "" })).status, 400, "a condition that got lost on its way");
   assert.is((await post({ "If-Match": tag }, { if_version: 1 })).status, 400);
 });
 

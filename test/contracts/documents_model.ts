@@ -1,27 +1,18 @@
 /**
  * Random sequences of units and reads of a documents store, each held against the memory twin, which is the model: the same outcomes and the same answers.
  */
-import process from "node:process";
 import fc from "fast-check";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Command, Committed, Database } from "../../core/ports/database.ts";
+import type { Command, Committed } from "../../core/ports/database.ts";
 import type { DocumentCommand, Documents, IndexEntry, Position } from "../../core/ports/documents.ts";
 import { EARLIEST } from "../../core/ports/journal.ts";
 import { memoryClock } from "../../core/ports/memory/clock.ts";
 import { memoryDatabase } from "../../core/ports/memory/database.ts";
+import { type Counted, runModel, tell } from "../support/model_runs.ts";
+import type { ModelStore } from "../support/model_schema.ts";
 
-export type ModelDatabase = Pick<Database, "commit" | "documents" | "journal">;
-
-export interface DocumentsModelHarness {
-  readonly database: ModelDatabase;
-  /** The store's clock. */
-  now(): number;
-  advance(ms: number): Promise<void>;
-  /** Empties the store. */
-  reset(): Promise<void>;
-  close(): Promise<void>;
-}
+type Twin = ModelStore<"commit" | "documents" | "journal">;
+type Stores = Twin["database"];
 
 const HOUR = 3_600_000;
 const REALM = "model";
@@ -101,7 +92,7 @@ const command: fc.Arbitrary<Planned> = fc.oneof(
     }),
   },
   {
-    weight: 1,
+    weight: 4,
     arbitrary: fc.record({
       op: fc.constant("document.index" as const),
       ...versioned,
@@ -117,7 +108,7 @@ const range = fc
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
-    weight: 8,
+    weight: 28,
     arbitrary: fc.record({
       call: fc.constant("commit" as const),
       unit: fc.array(command, { minLength: 1, maxLength: 3 }),
@@ -132,20 +123,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   {
-    weight: 1,
+    weight: 6,
     arbitrary: fc.record({ call: fc.constant("version" as const), id, version: fc.integer({ min: 1, max: 5 }) }),
   },
   {
-    weight: 2,
+    weight: 16,
     arbitrary: fc.record({
       call: fc.constant("history" as const),
       id,
-      limit: fc.integer({ min: 1, max: 3 }),
+      limit: fc.constantFrom(1, 1, 2, 3),
       bodies: fc.boolean(),
     }),
   },
   {
-    weight: 3,
+    weight: 20,
     arbitrary: fc.record({
       call: fc.constant("pages" as const),
       prefix: fc.constantFrom("", "", "b", "ß", "x"),
@@ -161,70 +152,50 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** Runs `runs` sequences over the store that `open` opens. */
-export function documentsModel(name: string, runs: number, open: () => Promise<DocumentsModelHarness>): void {
-  const test = suite(`documents model, ${name}`);
-  test(`${runs} sequences of units and reads come out as the model's do`, async () => {
-    const harness = await open();
-    const seed = Number(process.env.TEST_SEED) || (Math.random() * 2 ** 31) | 0;
-    const counted = { steps: 0, told: new Set<string>() };
-    try {
-      const property = fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 24, size: "max" }), (steps) =>
-        holds(steps, harness, counted),
-      );
-      await fc.assert(property, { seed, numRuns: runs });
-    } finally {
-      await harness.close();
-    }
-    // Sequences that never came to a refusal or a later page would prove little.
-    for (const told of [
-      "put",
-      "removed",
-      "absent",
-      "stale",
-      "changed",
-      "checked",
-      "indexed",
-      "history",
-      "pages",
-      "version",
-    ])
-      assert.ok(counted.told.has(told), `no sequence came to "${told}"`);
-    console.log(
-      `documents model, ${name}: ${runs} sequences, ${counted.steps} steps, differences: 0 (TEST_SEED=${seed})`,
-    );
+const RUNS = 400;
+/** Outcomes without which so many sequences would prove little. */
+const WANTED = [
+  ...["put", "removed", "absent", "stale", "changed", "checked", "indexed"],
+  ...["history", "pages", "version"],
+];
+
+/** Runs the model over the store that `open` opens. */
+export function documentsModel(twin: string, open: () => Promise<Twin>): void {
+  runModel({
+    name: `documents model, ${twin}`,
+    of: "units and reads",
+    few: RUNS,
+    sequences: fc.array(step, { minLength: 4, maxLength: 24, size: "max" }),
+    open,
+    holds,
+    wanted: () => ({ kinds: WANTED, times: 1 }),
   });
-  test.run();
 }
 
-async function holds(
-  steps: readonly Step[],
-  harness: DocumentsModelHarness,
-  counted: { steps: number; told: Set<string> },
-): Promise<void> {
-  await harness.reset();
+async function holds(steps: readonly Step[], twin: Twin, counted: Counted): Promise<void> {
+  await twin.reset();
   const clock = memoryClock();
   const model = memoryDatabase(clock);
   for (const [index, one] of steps.entries()) {
     counted.steps += 1;
     if (one.call === "advance") {
       await clock.advance(one.hours * HOUR);
-      await harness.advance(one.hours * HOUR);
+      await twin.advance(one.hours * HOUR);
       continue;
     }
     const expected = await told(one, model, clock.now().getTime());
-    assert.equal(await told(one, harness.database, harness.now()), expected, `${index}: ${JSON.stringify(one)}`);
-    note(one, expected, counted.told);
+    assert.equal(await told(one, twin.database, twin.now()), expected, `${index}: ${JSON.stringify(one)}`);
+    note(one, expected, counted);
   }
 }
 
-function note(one: Step, expected: unknown, told: Set<string>): void {
-  if (one.call === "commit") for (const status of expected as string[]) told.add(status.split(" ")[0]!);
-  else if (Array.isArray(expected) ? expected.length > 1 : expected !== null) told.add(one.call);
+function note(one: Step, expected: unknown, counted: Counted): void {
+  if (one.call === "commit") for (const status of expected as string[]) tell(counted, status.split(" ")[0]!);
+  else if (Array.isArray(expected) ? expected.length > 1 : expected !== null) tell(counted, one.call);
 }
 
 /** What a step comes to, without the times, which are each store's own. */
-async function told(one: Exclude<Step, { call: "advance" }>, database: ModelDatabase, now: number): Promise<unknown> {
+async function told(one: Exclude<Step, { call: "advance" }>, database: Stores, now: number): Promise<unknown> {
   const { documents } = database;
   switch (one.call) {
     case "commit":

@@ -1,24 +1,15 @@
 /**
  * Random sequences of calls to a files store, each held against the memory twin, which is the model: the same answers, and the same keys queued.
  */
-import process from "node:process";
 import fc from "fast-check";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Files, NewFile } from "../../core/ports/files.ts";
 import { memoryClock } from "../../core/ports/memory/clock.ts";
 import { memoryDatabase } from "../../core/ports/memory/database.ts";
+import { type Counted, runModel, tell } from "../support/model_runs.ts";
+import type { ModelStore } from "../support/model_schema.ts";
 
-export interface FilesModelHarness {
-  files: Files;
-  /** All keys that wait for deletion. */
-  queued(): Promise<string[]>;
-  /** Moves the store's clock. */
-  advance(ms: number): Promise<void>;
-  /** Empties the store. */
-  reset(): Promise<void>;
-  close(): Promise<void>;
-}
+type Twin = ModelStore<"files" | "objectDeletions">;
 
 const HOUR = 3_600_000;
 const QUOTA = 100;
@@ -76,34 +67,23 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** Runs `runs` sequences over the store that `open` opens. */
-export function filesModel(name: string, runs: number, open: () => Promise<FilesModelHarness>): void {
-  const test = suite(`files model, ${name}`);
-  test(`${runs} sequences of calls are answered as the model answers them`, async () => {
-    const harness = await open();
-    const seed = Number(process.env.TEST_SEED) || (Math.random() * 2 ** 31) | 0;
-    const counted = { steps: 0, told: new Set<string>() };
-    try {
-      const sequences = fc.array(step, { minLength: 4, maxLength: 40, size: "max" });
-      const property = fc.asyncProperty(sequences, (steps) => holds(steps, harness, counted));
-      await fc.assert(property, { seed, numRuns: runs });
-    } finally {
-      await harness.close();
-    }
-    // Sequences that never came to a refusal, an end or a gap would prove little.
-    for (const told of ["add full", "add added", "take true", "take false", "remove true", "remove false", "get null"])
-      assert.ok(counted.told.has(told), `no sequence came to "${told}"`);
-    console.log(`files model, ${name}: ${runs} sequences, ${counted.steps} calls, differences: 0 (TEST_SEED=${seed})`);
+/** A refusal, an end or a gap, without which the sequences would prove little. */
+const WANTED = ["add full", "add added", "take true", "take false", "remove true", "remove false", "get null"];
+
+/** Runs the model over the store that `open` opens. */
+export function filesModel(twin: string, open: () => Promise<Twin>): void {
+  runModel({
+    name: `files model, ${twin}`,
+    of: "calls",
+    sequences: fc.array(step, { minLength: 4, maxLength: 40, size: "max" }),
+    open,
+    holds,
+    wanted: () => ({ kinds: WANTED, times: 1 }),
   });
-  test.run();
 }
 
-async function holds(
-  steps: readonly Step[],
-  harness: FilesModelHarness,
-  counted: { steps: number; told: Set<string> },
-): Promise<void> {
-  await harness.reset();
+async function holds(steps: readonly Step[], twin: Twin, counted: Counted): Promise<void> {
+  await twin.reset();
   const clock = memoryClock();
   const model = memoryDatabase(clock);
   const used = new Set<string>();
@@ -121,17 +101,18 @@ async function holds(
     counted.steps += 1;
     if (one.call === "advance") {
       await clock.advance(one.ms);
-      await harness.advance(one.ms);
+      await twin.advance(one.ms);
       continue;
     }
     const expected = await told(one, model.files, keys);
-    assert.equal(await told(one, harness.files, keys), expected, `${index}: ${JSON.stringify(one)}`);
+    assert.equal(await told(one, twin.database.files, keys), expected, `${index}: ${JSON.stringify(one)}`);
     const outcome = (expected as { status?: string } | null)?.status ?? JSON.stringify(expected);
-    counted.told.add(`${one.call} ${outcome}`);
+    tell(counted, `${one.call} ${outcome}`);
   }
-  assert.equal((await harness.queued()).sort(), (await model.objectDeletions.due(0, 1_000)).sort(), "queued keys");
+  const queued = async ({ objectDeletions }: Twin["database"]) => (await objectDeletions.due(0, 1_000)).sort();
+  assert.equal(await queued(twin.database), await queued(model), "queued keys");
   for (const one of OWNERS) {
-    const bytes = await harness.files.used(one);
+    const bytes = await twin.database.files.used(one);
     assert.is(bytes, await model.files.used(one), `used by ${one}`);
     assert.ok(bytes <= QUOTA, `${one} has ${bytes} of ${QUOTA}`);
   }

@@ -1,10 +1,15 @@
 /** Values for requests at the data modes: names that exist, filters and bodies sound and otherwise, headers and cells that programs stumble over. */
 import fc from "fast-check";
+import { writeCursor } from "../../core/kernel/page.ts";
 import type { Json, JsonObject } from "../../core/ports/json.ts";
 import { anyJson, nested, oddTexts } from "./schema_values.ts";
 
 const names = ["orders", "customers", "mail", "a", "b-c", "x_1"];
 export const known: { readonly [field: string]: readonly Json[] } = {
+  // Places of lists in the form of ours, that no list has given.
+  cursor: [1e300, -1, 2 ** 53, "2", [0], { value: "", id: "" }, { o: "id+l", k: [1e300] }].map((place) =>
+    writeCursor(place),
+  ),
   namespace: names,
   queue: names,
   table: ["orders", "customers", "kinds"],

@@ -2,8 +2,17 @@
 import * as v from "valibot";
 import type { Context } from "../../kernel/context.ts";
 import type { Feed } from "../../kernel/feed.ts";
-import { feed, poll } from "../../kernel/operation.ts";
-import { feedFields, LIMIT, noticeField, partOf, pollSubject, type Reading } from "../../kernel/subject_feed.ts";
+import { call, type Example, feed, poll } from "../../kernel/operation.ts";
+import {
+  type Begin,
+  feedFields,
+  LIMIT,
+  noticeField,
+  partOf,
+  pollSubject,
+  READ_ON,
+  type Reading,
+} from "../../kernel/subject_feed.ts";
 import { Fault } from "../../ports/fault.ts";
 import type { Entry } from "../../ports/journal.ts";
 import { namespace, REALM } from "./namespace.ts";
@@ -33,47 +42,76 @@ const begin = {
 const words =
   "Puts and deletions in the order in which they took effect, held for 48 h, without payloads: get the document by its key, and by version if you want just that one. The cursors, notices and ways of resuming are those of a channel's stream. That a document has expired is told by nothing: put has its expires_at.";
 
+const needs = { scope: "documents", access: "read", of: "namespace" } as const;
+
+const changesOutput = v.object({
+  changes: v.array(changeSchema),
+  next_cursor: nextCursor,
+  timed_out: timedOut,
+  notice: v.optional(noticeField({ one: "change", where: "namespace" })),
+});
+
+const example = {
+  input: { namespace: "orders", from: "earliest", wait: 0 },
+  output: {
+    changes: [{ id: "$CHANGE_ID", version: 1, key: "1042", op: "put", created_at: "$TIME" }],
+    next_cursor: "$CHANGE_ID",
+    timed_out: false,
+  },
+  after: [["documents.put", 0]],
+} satisfies Example;
+
 const longPoll = poll({
   field: "wait",
   summary: "Wait for changes of a namespace.",
   details:
     "With `wait` the same URL answers once, as JSON: at once when there is something to tell, else as soon as something changes, and after `wait` seconds with `timed_out`. Send `next_cursor` as `after` next time, and nothing between two requests is missed.",
   input: v.strictObject({ namespace, wait, limit: v.optional(limit, LIMIT), ...begin }),
-  output: v.object({
-    changes: v.array(changeSchema),
-    next_cursor: nextCursor,
-    timed_out: timedOut,
-    notice: v.optional(noticeField({ one: "change", where: "namespace" })),
-  }),
-  examples: [
-    {
-      input: { namespace: "orders", from: "earliest", wait: 0 },
-      output: {
-        changes: [{ id: "$CHANGE_ID", version: 1, key: "1042", op: "put", created_at: "$TIME" }],
-        next_cursor: "$CHANGE_ID",
-        timed_out: false,
-      },
-      after: [["documents.put", 0]],
-    },
-  ],
-  async handle(context, input) {
-    const { page, timedOut } = await pollSubject<Change>(context, reading, {
-      subject: input.namespace,
-      wait: input.wait,
-      limit: input.limit,
-      begin: { ...input, after: input.last_event_id ?? input.after },
-      ready: () => opened(context, input.namespace),
-    });
-    const { events: changes, notice, through } = page;
-    return { changes, next_cursor: through, timed_out: timedOut, ...(notice === null ? {} : { notice }) };
-  },
+  output: changesOutput,
+  examples: [example],
+  handle: (context, { last_event_id, ...input }) => once(context, { ...input, after: last_event_id ?? input.after }),
 });
+
+export const readChanges = call({
+  summary: "Read the changes of a namespace.",
+  details: `${words} ${READ_ON}`,
+  http: false,
+  tool: "document_changes",
+  effect: "read",
+  needs,
+  limit: "data",
+  input: v.strictObject({
+    namespace,
+    wait: v.optional(wait, 0),
+    limit: v.optional(limit, LIMIT),
+    after: begin.after,
+    from: begin.from,
+  }),
+  output: changesOutput,
+  examples: [example],
+  handle: once,
+});
+
+async function once(
+  context: Context,
+  { namespace, wait, limit, ...begin }: Begin & { namespace: string; wait: number; limit: number },
+) {
+  const { page, timedOut } = await pollSubject<Change>(context, reading, {
+    subject: namespace,
+    wait,
+    limit,
+    begin,
+    ready: () => opened(context, namespace),
+  });
+  const { events: changes, notice, through } = page;
+  return { changes, next_cursor: through, timed_out: timedOut, ...(notice === null ? {} : { notice }) };
+}
 
 export const changes = feed({
   summary: "Follow the changes of a namespace.",
   details: words,
   http: "GET /document-namespaces/:namespace/changes",
-  needs: { scope: "documents", access: "read", of: "namespace" },
+  needs,
   limit: "data",
   input: v.strictObject({ namespace, ...begin }),
   headers: { last_event_id: "Last-Event-ID" },

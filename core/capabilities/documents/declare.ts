@@ -212,7 +212,7 @@ export const removeDeclared = call({
   summary: "Remove a namespace's schema and indexes.",
   details: "The documents stay; what is put from now on is not checked, and lists cannot be filtered.",
   http: `DELETE ${PATH}`,
-  tool: false,
+  tool: "document_remove_declared",
   needs: { scope: "documents", access: "write", of: "namespace" },
   limit: "data",
   input: v.strictObject({ namespace }),

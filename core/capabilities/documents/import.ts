@@ -3,10 +3,10 @@ import * as v from "valibot";
 import type { Context } from "../../kernel/context.ts";
 import { bytesStream, quote, whole } from "../../kernel/fields.ts";
 import { parseJson, refuseUnsafe } from "../../kernel/json_text.ts";
+import { type Line, linesOf } from "../../kernel/lines.ts";
 import { call } from "../../kernel/operation.ts";
 import { Fault } from "../../ports/fault.ts";
 import { type Batch, storeBatch } from "./import_batch.ts";
-import { type Line, linesOf } from "./lines.ts";
 import { namespace, type Settings, settingsOf } from "./namespace.ts";
 import { refuseMisfit } from "./plan.ts";
 import { expiresAt, expiryFrom, key, payload, refuseLarge, ttlSeconds } from "./record.ts";
@@ -54,12 +54,16 @@ const input = v.strictObject({
 
 export type ImportInput = v.InferOutput<typeof input>;
 
-const output = v.object({
-  namespace: v.string(),
+const counts = {
   lines_done: v.pipe(v.number(), v.description("How many lines were read, those skipped too")),
   stored: v.pipe(v.number(), v.description("How many documents were put")),
   kept: v.pipe(v.number(), v.description("How many lines were passed over, since their document was there")),
   failed: v.pipe(v.number(), v.description("How many lines were not taken")),
+};
+
+const output = v.object({
+  namespace: v.string(),
+  ...counts,
   errors: v.pipe(
     v.array(v.object({ line: v.number(), error: v.string() })),
     v.description(`Why, for the first ${ERRORS_TOLD} of them`),
@@ -78,6 +82,7 @@ export const importLines = call({
   limit: "data",
   input,
   body: { stream: "lines" },
+  progress: v.object(counts),
   output,
   faults: ["too_large", "conflict"],
   examples: [
@@ -116,6 +121,7 @@ async function run(context: Context, input: ImportInput, report: Report): Promis
       for (const error of errors) fail(report, error.line, error.error);
     }
     report.lines_done = Math.max(report.lines_done, batch.lines);
+    if (batch.items.length > 0) context.progress(countsOf(report));
     batch = { items: [], bytes: 0, lines: batch.lines };
     settings = await settingsOf(context, input.namespace);
   }
@@ -186,12 +192,15 @@ function refuseAtomic(report: Report, batch: Batch): void {
   );
 }
 
+function countsOf({ lines_done, stored, kept, failed }: Report) {
+  return { lines_done, stored, kept, failed };
+}
+
 /** What broke off an import says how far it came. */
 function withProgress(error: unknown, report: Report | null): unknown {
   if (!(error instanceof Fault) || report === null) return error;
-  const { lines_done, stored, kept, failed } = report;
-  return new Fault(error.code, `${error.message} (${lines_done} lines were done before)`, {
-    details: { ...error.details, lines_done, stored, kept, failed },
+  return new Fault(error.code, `${error.message} (${report.lines_done} lines were done before)`, {
+    details: { ...error.details, ...countsOf(report) },
     headers: error.headers,
     ...(error.cause === undefined ? {} : { cause: error.cause }),
   });

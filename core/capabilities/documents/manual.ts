@@ -3,7 +3,7 @@ import type { DataMode } from "../../kernel/capability.ts";
 
 const manual = `Documents are JSON values under a namespace and a key. Every put makes a new version; older ones stay in the document's history (the newest 1,000 of them) until it is deleted or its time is over. A namespace need not be made: it is there once something is put into it.
 
-Numbers are kept exactly or refused, never rounded: integers beyond 2^53 and fractions with more digits than a double holds go as text. A document has at most 1 MiB of JSON unless the operator says otherwise, 64 levels and 10,000 members.
+Numbers are kept exactly or refused, never rounded: integers beyond 2^53 and fractions with more digits than a double holds go as text. A document has at most 1 MiB of JSON unless the operator says otherwise, 64 levels and 10,000 members, those of the request around it counted.
 
 ## Put and get
 
@@ -128,6 +128,22 @@ printf '{"key":"eggs","payload":{"what":"eggs"}}\\n{"key":"salt","payload":{}}\\
 
 \`\`\`json
 {"namespace": "tour", "lines_done": 2, "stored": 1, "kept": 0, "failed": 1, "errors": [{"line": 2, "error": "…what…"}]}
+\`\`\`
+
+A large file tells how far it is: with \`Accept: text/event-stream\` each stored batch is told while the rest goes up, and the answer comes last. What broke off goes on with \`skip_lines\`, the \`lines_done\` that was told.
+
+\`\`\`sh
+echo '{"key":"tea","payload":{"what":"tea"}}' > more.ndjson
+curl -N -X POST -T more.ndjson -H 'Accept: text/event-stream' -H 'Content-Type: application/x-ndjson' \\
+  -H "Authorization: Bearer $TOKEN" "$BASE/document-namespaces/tour/import"
+\`\`\`
+
+\`\`\`text
+event: progress
+data: {"lines_done":1,"stored":1,"kept":0,"failed":0}
+
+event: result
+data: {"namespace":"tour","lines_done":1,"stored":1,"kept":0,"failed":0,"errors":[]}
 \`\`\`
 
 ## Delete

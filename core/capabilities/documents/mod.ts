@@ -1,7 +1,7 @@
 /** Documents: JSON under namespace and key, with versions, conditions, schemas, filters, a feed of changes, and NDJSON in and out. */
 import type { Capability } from "../../kernel/capability.ts";
 import { buildDuty, expireDuty } from "./backfill.ts";
-import { changes } from "./changes.ts";
+import { changes, readChanges } from "./changes.ts";
 import { declare, getDeclared, removeDeclared } from "./declare.ts";
 import { exportLines } from "./export.ts";
 import { importLines } from "./import.ts";
@@ -25,6 +25,7 @@ export const documents: Capability = {
     patch,
     remove,
     changes,
+    readChanges,
     declare,
     getDeclared,
     removeDeclared,

@@ -64,7 +64,7 @@ export async function wantedVersion(
   const plain = /^"(\d{1,15})"$/.exec(if_match.trim());
   if (plain !== null) return { ifVersion: Number(plain[1]) };
   const document = await context.database.documents.get(USER, at.namespace, at.key);
-  if (document === null || !matches(if_match, document)) throw preconditionFailed(at, document?.version ?? 0);
+  if (document === null || !matchesStrongly(if_match, document)) throw preconditionFailed(at, document?.version ?? 0);
   return { ifVersion: document.version, ...(if_match.trim() === "*" ? { anyWillDo: true } : {}) };
 }
 
@@ -73,6 +73,11 @@ export function matches(list: string, document: Pick<Document, "version" | "crea
   if (list.trim() === "*") return true;
   const named = Array.from(list.matchAll(/"[^"]*"/g), ([tag]) => tag);
   return named.includes(tagOf(document)) || named.includes(`"${document.version}"`);
+}
+
+/** The same for writes: a weak tag names no version there (RFC 9110, section 13.1.1). */
+function matchesStrongly(list: string, document: Pick<Document, "version" | "createdAt">): boolean {
+  return matches(list.replaceAll(/W\/"[^"]*"/g, ""), document);
 }
 
 /** The refusal that says which version is there. */

@@ -93,7 +93,7 @@ export const history = call({
     },
   ],
   async handle({ database }, input) {
-    const before = readCursor(input.cursor, v.pipe(v.number(), v.integer(), v.minValue(1)));
+    const before = readCursor(input.cursor, version);
     const { versions, next } = await database.documents.history({
       realm: USER,
       collection: input.namespace,

@@ -1,9 +1,17 @@
 /** Following a table: one event for each statement that touched its rows, with the cursors, gaps and resets of every feed here. */
 import * as v from "valibot";
 import type { Context } from "../../kernel/context.ts";
-import { feed, poll } from "../../kernel/operation.ts";
+import { call, type Example, feed, poll } from "../../kernel/operation.ts";
 import { notFound } from "../../kernel/permit.ts";
-import { feedFields, LIMIT, noticeField, partOf, pollSubject, type Reading } from "../../kernel/subject_feed.ts";
+import {
+  feedFields,
+  LIMIT,
+  noticeField,
+  partOf,
+  pollSubject,
+  READ_ON,
+  type Reading,
+} from "../../kernel/subject_feed.ts";
 import type { Entry } from "../../ports/journal.ts";
 import type { JsonObject } from "../../ports/json.ts";
 import { CHANGES, subjectOf } from "./changes.ts";
@@ -50,45 +58,75 @@ function beginOf({ last_event_id: last, after, from, latest }: Begin) {
   return { after: last ?? after, from, latest };
 }
 
+const needs = { scope: "tables", access: "read", of: "table" } as const;
+
+const words =
+  "One event for each statement that inserted, updated or deleted rows, whichever way it came: requests, batches, imports. It is stored in the same transaction, so none is missing and none is of what was rolled back. It names the rows by id; read them as they are then. Events are held for 48 hours.";
+
+const changesOutput = v.object({
+  changes: v.array(change),
+  next_cursor: fields.nextCursor,
+  timed_out: fields.timedOut,
+  notice: v.optional(noticeField({ one: "change", where: "table" })),
+});
+
+const example = {
+  after: [
+    ["tables.create", 0],
+    ["tables.insertRows", 0],
+  ],
+  input: { table: "people", from: "earliest", wait: 25 },
+  output: {
+    changes: [{ id: "$CHANGE_ID", op: "insert", count: 1, ids: [1], created_at: "$TIME" }],
+    next_cursor: "$CHANGE_ID",
+    timed_out: false,
+  },
+} satisfies Example;
+
 const longPoll = poll({
   field: "wait",
   summary: "Wait for changes of a table.",
   details:
     "With `wait` the same URL answers once, as JSON: at once when there is something to tell, else as soon as rows change, and after `wait` seconds with `timed_out`. Send `next_cursor` as `after` next time, and nothing between two requests is missed.",
   input: v.strictObject({ table: tableName, wait: fields.wait, limit: v.optional(fields.limit, LIMIT), ...begin }),
-  output: v.object({
-    changes: v.array(change),
-    next_cursor: fields.nextCursor,
-    timed_out: fields.timedOut,
-    notice: v.optional(noticeField({ one: "change", where: "table" })),
-  }),
-  examples: [
-    {
-      after: [
-        ["tables.create", 0],
-        ["tables.insertRows", 0],
-      ],
-      input: { table: "people", from: "earliest", wait: 25 },
-      output: {
-        changes: [{ id: "$CHANGE_ID", op: "insert", count: 1, ids: [1], created_at: "$TIME" }],
-        next_cursor: "$CHANGE_ID",
-        timed_out: false,
-      },
-    },
-  ],
-  async handle(context, input) {
-    const { subject, reading } = await subjectAt(context, input.table);
-    const { page, timedOut } = await pollSubject<v.InferOutput<typeof change>>(context, reading, {
-      subject,
-      wait: input.wait,
-      limit: input.limit,
-      begin: beginOf(input),
-      ready: async () => undefined,
-    });
-    const { events, notice, through } = page;
-    return { changes: events, next_cursor: through, timed_out: timedOut, ...(notice === null ? {} : { notice }) };
-  },
+  output: changesOutput,
+  examples: [example],
+  handle: once,
 });
+
+export const readChanges = call({
+  summary: "Read the changes of a table.",
+  details: `${words} ${READ_ON}`,
+  http: false,
+  tool: "sql_table_changes",
+  effect: "read",
+  needs,
+  limit: "data",
+  input: v.strictObject({
+    table: tableName,
+    wait: v.optional(fields.wait, 0),
+    limit: v.optional(fields.limit, LIMIT),
+    after: begin.after,
+    from: begin.from,
+  }),
+  output: changesOutput,
+  faults: ["not_found"],
+  examples: [example],
+  handle: once,
+});
+
+async function once(context: Context, input: Begin & { table: string; wait: number; limit: number }) {
+  const { subject, reading } = await subjectAt(context, input.table);
+  const { page, timedOut } = await pollSubject<v.InferOutput<typeof change>>(context, reading, {
+    subject,
+    wait: input.wait,
+    limit: input.limit,
+    begin: beginOf(input),
+    ready: async () => undefined,
+  });
+  const { events, notice, through } = page;
+  return { changes: events, next_cursor: through, timed_out: timedOut, ...(notice === null ? {} : { notice }) };
+}
 
 async function subjectAt(context: Context, name: string): Promise<{ subject: string; reading: Reading }> {
   const table = await loadTable(context, name);
@@ -97,10 +135,9 @@ async function subjectAt(context: Context, name: string): Promise<{ subject: str
 
 export const followChanges = feed({
   summary: "Follow the changes of a table as Server-Sent Events.",
-  details:
-    "One event for each statement that inserted, updated or deleted rows, whichever way it came: requests, batches, imports. It is stored in the same transaction, so none is missing and none is of what was rolled back. It names the rows by id; read them as they are then. Events are held for 48 hours; with Last-Event-ID (or after) those after that event come first, with from=earliest all that are held. An event `gap` tells that events after your cursor have expired.",
+  details: `${words} With Last-Event-ID (or after) those after that event come first, with from=earliest all that are held. An event \`gap\` tells that events after your cursor have expired.`,
   http: "GET /sql/tables/:table/changes",
-  needs: { scope: "tables", access: "read", of: "table" },
+  needs,
   limit: "data",
   input: v.strictObject({ table: tableName, ...begin }),
   headers: { last_event_id: "Last-Event-ID" },

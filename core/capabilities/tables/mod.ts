@@ -4,7 +4,7 @@ import { alter, drop } from "./alter.ts";
 import { deleteRows, updateRows } from "./change.ts";
 import { create, get, listTables } from "./create.ts";
 import { exportCsv, exportNdjson } from "./export.ts";
-import { followChanges } from "./follow.ts";
+import { followChanges, readChanges } from "./follow.ts";
 import { importRows } from "./import.ts";
 import { insertRows } from "./insert.ts";
 import { listRows } from "./list.ts";
@@ -28,6 +28,7 @@ export const tables: Capability = {
     exportCsv,
     exportNdjson,
     followChanges,
+    readChanges,
     drop,
   },
   duties: [],

@@ -10,6 +10,7 @@ import type { JsonObject } from "../../ports/json.ts";
 import { type Base, curlLine, examplesOf, type ShownExample, toolCall } from "./examples.ts";
 import { faultsOf, faultWords } from "./faults.ts";
 import { besideRaw, type Field, fieldsOf, fieldsOfPoll, rawFieldOf, templateOf } from "./fields.ts";
+import { progressWords } from "./progress.ts";
 import { leavesOf, limitsOf, typeOf } from "./schema_words.ts";
 
 export interface Shown {
@@ -140,11 +141,18 @@ function answer(operation: Operation): Markup {
   if (operation.kind === "page") return html`<h4>Answer</h4><p>A page.</p>`;
   if (operation.kind === "content")
     return html`<h4>Answer</h4><p>Bytes of the type <code>${operation.produces}</code>.</p>`;
-  if (operation.kind === "call") return values(`Answer, status ${operation.status ?? 200}`, operation.output);
+  if (operation.kind === "call")
+    return html`${values(`Answer, status ${operation.status ?? 200}`, operation.output)}${progress(operation)}`;
   const poll = pollOf(operation);
   const events = values("Data of each event", operation.event);
   if (poll === null) return events;
   return html`${events}${values(html`Answer with <code>${poll.field}</code>, status 200`, poll.operation.output)}`;
+}
+
+function progress(operation: Operation): Markup {
+  const words = progressWords(operation);
+  if (words === null || operation.kind !== "call") return html``;
+  return html`${values("Data of each event progress", operation.progress!)}<p>${prose(words)}</p>`;
 }
 
 function values(title: string | Markup, schema: AnySchema): Markup {
