@@ -9,17 +9,12 @@ import { restRoutes } from "./faces/rest.ts";
 import { createRouter, type Fetch } from "./faces/router.ts";
 import { sseRoutes, sseWire } from "./faces/sse.ts";
 import { type Capability, operationsOf } from "./kernel/capability.ts";
-import type { House, Phase, Ports } from "./kernel/context.ts";
-import { createCredentials } from "./kernel/credential.ts";
+import type { Phase, Ports } from "./kernel/context.ts";
 import { runDuties } from "./kernel/duty.ts";
 import { createFollowers } from "./kernel/follow.ts";
+import { createHouse } from "./kernel/house.ts";
 import { type Corridor, createCorridor, createInnerCorridor } from "./kernel/invoke.ts";
-import { createKnocks } from "./kernel/knock.ts";
-import { createLimiter } from "./kernel/limit.ts";
-import { createOnce } from "./kernel/once.ts";
-import { createRecent } from "./kernel/recent.ts";
 import type { Settings } from "./kernel/settings.ts";
-import { createWaiters } from "./kernel/waiters.ts";
 
 export interface App {
   /** Answers one request; never rejects. */
@@ -46,21 +41,7 @@ export function createApp(ports: Ports, settings: Settings, capabilities: readon
   let phase: Phase = "serving";
   /** Calls that tell how far they are outlast the request, whose answer has begun. */
   let telling = 0;
-  const knocks = createKnocks(ports.bus, life.signal);
-  const { database, ids, clock } = ports;
-  const credentials = createCredentials({ database, ids, clock, knocks, salt: settings.tokenSecretSalt });
-  const limiter = createLimiter(settings.rateLimits, clock);
-  const waiters = createWaiters({ ...ports, settings, knocks, credentials, signal: life.signal });
-  const own = {
-    settings,
-    credentials,
-    knocks,
-    limiter,
-    once: createOnce(),
-    recent: createRecent(clock, knocks),
-    waiters,
-  };
-  const house: House = { ...ports, phase: () => phase, ...own };
+  const house = createHouse(ports, settings, { phase: () => phase, signal: life.signal });
   const followers = createFollowers(house, { wire: sseWire, signal: life.signal });
   const walk = createCorridor(house);
   const corridor: Corridor = (operation, call) => {
@@ -111,7 +92,7 @@ export function createApp(ports: Ports, settings: Settings, capabilities: readon
     async stop(overMs = 0) {
       retire();
       phase = "stopping";
-      await Promise.all([followers.end(overMs), waiters.end(overMs)]);
+      await Promise.all([followers.end(overMs), house.waiters.end(overMs)]);
       life.abort();
       await duties;
     },

@@ -3,13 +3,8 @@
  * database, one clock and one bus.
  */
 import type { House, Ports } from "../../core/kernel/context.ts";
-import { createCredentials } from "../../core/kernel/credential.ts";
-import { createKnocks } from "../../core/kernel/knock.ts";
-import { createLimiter } from "../../core/kernel/limit.ts";
-import { createOnce } from "../../core/kernel/once.ts";
-import { createRecent } from "../../core/kernel/recent.ts";
+import { createHouse } from "../../core/kernel/house.ts";
 import type { Settings } from "../../core/kernel/settings.ts";
-import { createWaiters } from "../../core/kernel/waiters.ts";
 import type { Database } from "../../core/ports/database.ts";
 import { type MemoryHub, memoryBus, memoryHub } from "../../core/ports/memory/bus.ts";
 import { type MemoryClock, memoryClock } from "../../core/ports/memory/clock.ts";
@@ -82,23 +77,8 @@ export function memorySettings(changes: Partial<Settings> = {}): Settings {
 /** One process of the town, until its `life` is aborted. */
 export function memoryHouse(changes: Partial<Settings> = {}, ports: MemoryPorts = memoryPorts()): MemoryHouse {
   const life = new AbortController();
-  const settings = memorySettings(changes);
-  const knocks = createKnocks(ports.bus, life.signal);
-  const { database, ids, clock } = ports;
-  const credentials = createCredentials({ database, ids, clock, knocks, salt: settings.tokenSecretSalt });
-  const limiter = createLimiter(settings.rateLimits, clock);
-  const waiters = createWaiters({ ...ports, settings, knocks, credentials, signal: life.signal });
-  const own = {
-    settings,
-    knocks,
-    credentials,
-    limiter,
-    once: createOnce(),
-    recent: createRecent(clock, knocks),
-    waiters,
-    life,
-  };
-  return { ...ports, phase: () => "serving", ...own };
+  const house = createHouse(ports, memorySettings(changes), { phase: () => "serving", signal: life.signal });
+  return { ...house, ...ports, life };
 }
 
 /** Everything that the house's log was told, as text. */
