@@ -90,7 +90,8 @@ function addHeaders(operation: Operation, request: Request, fields: Record<strin
   for (const field in operation.headers) {
     const name = operation.headers[field]!;
     const text = request.headers.get(name);
-    if (text === null) continue;
+    // An empty Last-Event-ID says that no event has been seen.
+    if (text === null || (text === "" && field === "last_event_id")) continue;
     // A condition or a key that got lost on its way must not make the request go without it.
     if (text === "") throw new Fault("invalid_input", `The header ${name} is empty; give it a value or leave it out`);
     fields[field] = fromText(operation.input, field, text);
