@@ -152,7 +152,6 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-const RUNS = 400;
 /** Outcomes without which so many sequences would prove little. */
 const WANTED = [
   ...["put", "removed", "absent", "stale", "changed", "checked", "indexed"],
@@ -164,7 +163,6 @@ export function documentsModel(twin: string, open: () => Promise<Twin>): void {
   runModel({
     name: `documents model, ${twin}`,
     of: "units and reads",
-    few: RUNS,
     sequences: fc.array(step, { minLength: 4, maxLength: 24, size: "max" }),
     open,
     holds,
