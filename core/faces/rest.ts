@@ -123,10 +123,8 @@ function addQuery(operation: Operation, url: URL, fields: Record<string, unknown
       remaining.push(`${name}=${text}`);
       continue;
     }
-    if (Object.hasOwn(fields, name)) {
-      const beside = rest === undefined ? "" : `, and a condition on a column of that name inside and=(${name}.…)`;
-      throw new Fault("invalid_input", `The field ${name.slice(0, 60)} is given twice; send it once${beside}`);
-    }
+    if (Object.hasOwn(fields, name))
+      throw new Fault("invalid_input", `The field ${name.slice(0, 60)} is given twice; send it once`);
     Object.defineProperty(fields, name, {
       value: fromText(operation.input, name, text),
       enumerable: true,

@@ -4,6 +4,7 @@ import { Fault } from "../ports/fault.ts";
 import type { JsonObject } from "../ports/json.ts";
 import { listIn, mostItemsOf, quote } from "./fields.ts";
 import { describeIssue, detailsOf } from "./issue.ts";
+import { roundedIn } from "./json_numbers.ts";
 import { refuseUnsafe } from "./json_text.ts";
 import { nearest } from "./nearest.ts";
 import type { InputSchema } from "./operation.ts";
@@ -113,7 +114,7 @@ export function parseField(schema: InputSchema, field: string, raw: unknown, act
 export function fromText(schema: InputSchema, field: string, text: string): unknown {
   const entry = schema.entries[field];
   const type = entry === undefined ? "" : baseType(entry);
-  if (type === "number" && /^-?(0|[1-9]\d*)(\.\d+)?$/.test(text)) return Number(text);
+  if (type === "number" && /^-?(0|[1-9]\d*)(\.\d+)?$/.test(text) && roundedIn(text) === null) return Number(text);
   if (type === "boolean" && (text === "true" || text === "false")) return text === "true";
   return text;
 }

@@ -38,6 +38,12 @@ export type Filter =
   /** A pattern of SQL: `%` any text, `_` any character, `\` makes the next one plain. `ilike` takes A to Z for a to z. */
   | { is: "like" | "ilike"; at: Place; pattern: string }
   | { is: "in"; at: Place; values: readonly Cell[] }
+  /** What `by` says of each of the values, joined by `or` (any) or `and` (all): of none, false or true. For `like` and `ilike` the values are patterns. */
+  | { is: "any" | "all"; by: Comparison | "like" | "ilike"; at: Place; values: readonly Cell[] }
+  /** Of JSON alone, as `@>` and `<@` of PostgreSQL's jsonb: what stands there contains the value, or is contained in it. */
+  | { is: "contains" | "within"; at: Place; value: Cell }
+  /** Two values of truth: null is a value like any other, so that each is distinct from all but itself. */
+  | { is: "distinct"; at: Place; value: Cell }
   /** Two values of truth: `true` is false for null. */
   | { is: "null" | "true" | "false"; at: Place };
 
@@ -79,7 +85,13 @@ export interface RowPage {
   next: Cell[] | null;
 }
 
-/** `avg` is a double, of integers, bigints and numerics; their `sum` is text, exact. `min` and `max` are of any type with an order. */
+/** How many decimals an average may have beyond those of its column. */
+export const AVERAGE_DECIMALS = 16;
+
+/**
+ * `sum` and `avg` are of integers, bigints and numerics, and text as of a numeric. `sum` is exact. `avg` is the exact sum divided by the number, to AVERAGE_DECIMALS
+ * decimals more than the column's, half rounded away from zero, without zeros at the end beyond the column's decimals. `min` and `max` are of any type with an order.
+ */
 export interface Aggregated {
   as: string;
   fn: "count" | "sum" | "min" | "max" | "avg";

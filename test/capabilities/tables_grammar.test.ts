@@ -2,61 +2,12 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { cellOf, cellOfText } from "../../core/capabilities/tables/cell.ts";
-import { parseFilter } from "../../core/capabilities/tables/filter.ts";
 import { cursorOf, keyedPlace, placeAfter } from "../../core/capabilities/tables/keyset.ts";
 import { parseGroupOrder, parseOrder } from "../../core/capabilities/tables/order.ts";
 import { parseSelect } from "../../core/capabilities/tables/select.ts";
 import { Fault } from "../../core/ports/fault.ts";
 import type { Json } from "../../core/ports/json.ts";
-import type { Column, ColumnType, Table } from "../../core/ports/table.ts";
-
-const types: Record<string, ColumnType> = {
-  name: "text",
-  age: "integer",
-  big: "bigint",
-  price: "numeric",
-  open: "boolean",
-  born: "timestamptz",
-  day: "date",
-  key: "uuid",
-  data: "jsonb",
-};
-
-const table: Table = {
-  realm: "user",
-  name: "people",
-  number: 1,
-  version: 1,
-  relation: "sql_people",
-  columns: Object.entries(types).map(
-    ([name, type]): Column => ({
-      name,
-      type,
-      precision: type === "numeric" ? 10 : null,
-      scale: type === "numeric" ? 2 : null,
-      nullable: true,
-      default: null,
-      unique: false,
-      enum: null,
-      references: null,
-    }),
-  ),
-  createdAt: new Date(0),
-  updatedAt: new Date(0),
-};
-
-const place = (column: string, ...path: string[]) => ({ column, path, asText: false });
-const filter = (...pairs: string[]) => parseFilter(table, pairs);
-
-function words(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof Fault && error.code === "invalid_input") return error.message;
-    throw error;
-  }
-  throw new Error("it was taken");
-}
+import { filter, place, table, types, words } from "../support/parsed_table.ts";
 
 const filters = suite("filters");
 
@@ -152,6 +103,20 @@ filters("whatever cannot be read is told, with what to send instead", () => {
     ["data->a=gt.x", /send JSON/],
     ['data->a=gt."x"', /send a number, or use ->>/],
     ["data->a=eq.12345678901234567890", /beyond 2\^53/],
+    ["name=cs.x", /asks cs, which is for jsonb/],
+    ["data=cs.{a,b}", /send JSON/],
+    ["data=cd.null", /is\.null for what has no value/],
+    ["age=in(any).{1}", /\(any\) and \(all\) stand after eq/],
+    ["age=eq(some).{1}", /after eq may stand \(any\) or \(all\)/],
+    ["age=eq(any).1", /where "\{" should come/],
+    ["age=eq(any).{1", /ends where "\}" should come/],
+    ["age=eq(any).{1}2", /after its end/],
+    ["age=eq(any).{1,}", /has no value at character/],
+    ["age=eq(any).{1,NULL}", /lists NULL; ask for no value by is\.null/],
+    ["age=eq(any).{{1},{2}}", /has no value at character/],
+    ["age=like(any).{1*}", /is not text/],
+    ["data=gt(any).{1,x}", /send JSON/],
+    [`age=gt(any).{${Array.from({ length: 1_001 }, () => "1").join(",")}}`, /lists 1001 values/],
     ["name=eq.\u0000", /U\+0000/],
     [`or=${"(and".repeat(12)}(age.eq.1)${")".repeat(12)}`, /where a column should come|nested deeper/],
     [`and=${"(and".repeat(1)}${"(or(and".repeat(10)}`, /./],
@@ -182,6 +147,12 @@ filters("no text makes the parser throw anything but a Fault, nor take long", ()
     "->>",
     "eq",
     "in.",
+    "cs.",
+    "(any)",
+    "(all).",
+    "{",
+    "}",
+    " ",
     "1",
     "\u{1F600}",
     "=",
@@ -208,6 +179,9 @@ filters("no text makes the parser throw anything but a Fault, nor take long", ()
   words(() => filter(`or=(${"(".repeat(100_000)}`));
   words(() => filter(`${"a".repeat(100_000)}=eq.1`));
   words(() => parseSelect(table, "data->".repeat(50_000)));
+  words(() => filter(`name=eq(all).{a${" ".repeat(100_000)}`));
+  words(() => filter(`name=eq(all).{${"a ".repeat(50_000)}`));
+  words(() => filter(`or=(name.eq.${"{".repeat(100_000)}`));
   assert.ok(performance.now() - began < 1_000);
 });
 
@@ -365,6 +339,9 @@ cells("every type has one form, and what would be rounded or cut is refused", ()
   ];
   for (const [name, value] of wrong) assert.ok("wrong" in taken(name, value), `${name} ${JSON.stringify(value)}`);
   assert.ok("wrong" in cellOfText({ type: "jsonb" }, `${"[".repeat(100)}${"]".repeat(100)}`));
+  for (const text of ["0.1234567890123456789", '{"a":[1e-400]}', "9007199254740991.4"])
+    assert.match((cellOfText({ type: "jsonb" }, text) as { wrong: string }).wrong, /would be rounded/, text);
+  assert.equal(cellOfText({ type: "jsonb" }, '"0.1234567890123456789"'), { cell: "0.1234567890123456789" });
 });
 
 cells.run();

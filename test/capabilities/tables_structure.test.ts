@@ -50,6 +50,41 @@ test("what GET shows of a table can be sent back by PUT, and changes nothing", a
   assert.equal([changed.status, changed.body.plan, changed.body.version], [200, [], 1]);
 });
 
+test("what GET shows can be changed and sent back whole, and is a condition of the change", async () => {
+  const { make, change, ask, advance } = openTables();
+  await make("t", [text]);
+  advance(1_000);
+  const { body: shown } = await ask("GET", "/sql/tables/t");
+  const more = { ...shown, columns: [...shown.columns, { name: "b", type: "date" }] };
+  const planned = await change("t", more, "?dry_run=true");
+  assert.equal([planned.status, planned.body.applied], [200, false], JSON.stringify(planned.body));
+  const changed = await change("t", more);
+  assert.equal([changed.status, changed.body.version], [200, 2], JSON.stringify(changed.body));
+  const again = await change("t", more);
+  assert.equal(refusal(again), [412, "precondition_failed"]);
+  assert.match(again.body.error.message, /its version is 2; read it again/);
+  assert.is(again.body.error.details.current_version, 2);
+  const { body: now } = await ask("GET", "/sql/tables/t");
+  const wrong: [object, [number, string], RegExp][] = [
+    [{ ...now, name: "u" }, [400, "invalid_input"], /name is "u"; a table keeps its name, so send t/],
+    [{ ...now, if_version: 1 }, [400, "invalid_input"], /version is 2 and if_version is 1; send one of them/],
+    [{ columns: [text], version: 1 }, [412, "precondition_failed"], /its version is 2/],
+    [{ columns: [text], updated_at: shown.updated_at }, [412, "precondition_failed"], /its updated_at is .*, not /],
+    [{ ...now, created_at: "2001-01-01T00:00:00Z" }, [412, "precondition_failed"], /its created_at is .*, not 2001/],
+    [{ ...now, created_at: "yesterday" }, [400, "invalid_input"], /created_at is "yesterday"; send a time/],
+    [{ ...now, rows: [{ a: "x" }] }, [400, "invalid_input"], /rows/],
+    [{ ...now, versoin: 2 }, [400, "invalid_input"], /did you mean version/],
+  ];
+  for (const [body, expected, told] of wrong) {
+    const refused = await change("t", body);
+    assert.equal(refusal(refused), expected, JSON.stringify(refused.body));
+    assert.match(refused.body.error.message, told);
+  }
+  assert.equal((await ask("GET", "/sql/tables/t")).body, now);
+  const same = await change("t", { ...now, if_version: 2 });
+  assert.equal([same.status, same.body.plan], [200, []]);
+});
+
 test("tables are listed by name, in pages", async () => {
   const { make, ask, put } = openTables();
   for (const name of ["c", "a", "b"]) await make(name, [text]);
@@ -150,6 +185,7 @@ test("a name that is taken is a conflict, and so is one table too many", async (
   const full = await make("t100", [text]);
   assert.equal(refusal(full), [409, "conflict"]);
   assert.is(full.body.error.details.limit, 100);
+  assert.match(full.body.error.message, /this server's owner has 100 tables already, which is the most; drop one/);
 });
 
 test("a dry run shows the SQL and what would be lost, and changes nothing", async () => {

@@ -98,6 +98,22 @@ test("what is exported is imported again as it was, as CSV and as NDJSON", async
   }
 });
 
+test("a number that would be rounded is refused in CSV as in NDJSON, with its line, and nothing is stored", async () => {
+  const { upload, rows } = await openTables();
+  const long = "0.1234567890123456789";
+  for (const [body, type, line] of [
+    [`name,data\na,1\nb,${long}\n`, "text/csv", 3],
+    [`name,data\na,"{""n"":[${long}]}"\n`, "text/csv", 2],
+    [`{"name":"a","data":${long}}\n`, "application/x-ndjson", 1],
+  ] as const) {
+    const reply = await upload(IMPORT, body, type);
+    assert.is(reply.status, 400, body);
+    assert.match(reply.body.error.message, `line ${line}`);
+    assert.match(reply.body.error.message, /has the number 0\.1234567890123456789, which would be rounded/);
+  }
+  assert.equal(await rows(), []);
+});
+
 test("CSV tells no value from empty text, keeps select's order, and makes formulas harmless when asked", async () => {
   const { call } = await openTables();
   await call("POST", ROWS, people);
@@ -173,10 +189,15 @@ test("a body that is neither, or is broken, is refused with what it should be", 
     ["name,data\nx,12345678901234567890\n", "text/csv", /line 2\.data is not kept .* beyond 2\^53/],
     [`name,email\nx,${"\u{1F600}".repeat(501)}\n`, "text/csv", /line 2\.email has 2004 bytes/],
     [Uint8Array.of(0x6e, 0x61, 0xff), "text/csv", /not valid UTF-8/],
+    [Uint8Array.of(0x7b, 0x22, 0xff), "application/x-ndjson", /the body is not valid UTF-8/],
+    ['\n \r\n{"name":"x"}\n{', "application/x-ndjson", /line 4 is not valid JSON/],
+    [`\n"${"x".repeat(8_388_607)}"`, "application/x-ndjson", /line 2 is longer than 8388608 characters/],
+    // Characters are counted, not bytes.
+    [`{"name":"x","email":"${"é".repeat(4_300_000)}"}`, "application/x-ndjson", /line 1\.email has 8600000 bytes/],
   ];
   for (const [body, type, words] of cases) {
     const reply = await upload(IMPORT, body, type);
-    assert.is(reply.status, 400, `${body}: ${JSON.stringify(reply.body)}`);
+    assert.is(reply.status, 400, `${words}: ${JSON.stringify(reply.body)}`);
     assert.match(reply.body.error.message, words);
   }
   assert.equal((await upload(IMPORT, "", "text/csv")).body, { lines: 0, count: 0 });

@@ -3,19 +3,15 @@
  * sum must be the same. The tables stay from one sequence to the next, so that ids must keep in step as well.
  */
 import fc from "fast-check";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Outcome } from "../../core/ports/database.ts";
 import type { Cell } from "../../core/ports/table.ts";
 import type { RowCommand, RowPage } from "../../core/ports/table_rows.ts";
-import { modelRuns } from "../support/model_runs.ts";
+import { type Counted, runModel, tell } from "../support/model_runs.ts";
 import type { OpenStore, StoreHarness } from "../support/store_harness.ts";
-import { onEveryTwin } from "../support/table_stores.ts";
+import { onEveryTwin, openMemory } from "../support/table_stores.ts";
 import { PEOPLE, type Step, steps, type Tables, TEAMS } from "./tables_model.ts";
 import { create } from "./tables_steps.ts";
-
-const RUNS = modelRuns();
-const STEPS_MOST = 8;
 
 interface Site {
   harness: StoreHarness;
@@ -104,39 +100,43 @@ async function clear({ harness, tables }: Site): Promise<void> {
   assert.ok(result.committed, JSON.stringify(result));
 }
 
-let openModel: OpenStore | null = null;
+interface Sites {
+  model: Site;
+  real: Site;
+  close(): Promise<void>;
+}
+
+async function sites(openModel: OpenStore, openReal: OpenStore): Promise<Sites> {
+  const [model, real] = await Promise.all([site(openModel), site(openReal)]);
+  return {
+    model,
+    real,
+    close: async () => void (await Promise.all([model.harness.close(), real.harness.close()])),
+  };
+}
+
+async function holds(sequence: readonly Step[], { model, real }: Sites, counted: Counted): Promise<void> {
+  await Promise.all([clear(model), clear(real)]);
+  for (const step of [...sequence, everything]) {
+    counted.steps += 1;
+    const wanted = await did(model, step);
+    assert.equal(await did(real, step), wanted, JSON.stringify(step));
+    if (step !== everything) tell(counted, (wanted as { status?: string }).status === "violates" ? "refused" : "taken");
+  }
+}
 
 onEveryTwin(
   (twin, open) => {
-    openModel ??= open;
     if (twin === "memory") return;
-    const model = openModel;
-    const tests = suite("rows of tables against the model");
-    tests(`${RUNS} sequences of commands have the same outcomes on ${twin} and in memory`, async () => {
-      const [expected, real] = await Promise.all([site(model), site(open)]);
-      let refusals = 0;
-      let taken = 0;
-      try {
-        await fc.assert(
-          fc.asyncProperty(fc.array(steps, { minLength: 1, maxLength: STEPS_MOST }), async (sequence) => {
-            await Promise.all([clear(expected), clear(real)]);
-            for (const step of [...sequence, everything]) {
-              const wanted = await did(expected, step);
-              assert.equal(await did(real, step), wanted, JSON.stringify(step));
-              if ((wanted as { status?: string }).status === "violates") refusals += 1;
-              else taken += 1;
-            }
-          }),
-          { numRuns: RUNS },
-        );
-      } finally {
-        await Promise.all([expected.harness.close(), real.harness.close()]);
-      }
-      console.log(`${RUNS} sequences: ${taken} steps taken, ${refusals} refused, the same on both`);
+    runModel({
+      name: `rows of tables, ${twin}`,
+      of: "commands",
+      sequences: fc.array(steps, { minLength: 4, maxLength: 24, size: "max" }),
+      open: () => sites(openMemory, open),
+      holds,
       // A model that refuses nearly all, or nothing, would prove little.
-      assert.ok(refusals > RUNS / 10 && taken > RUNS);
+      wanted: (runs) => ({ kinds: ["refused", "taken"], times: runs / 10 }),
     });
-    tests.run();
   },
   () => undefined,
 );

@@ -23,6 +23,20 @@ export const PEOPLE: readonly Column[] = [
 
 const texts = ["", "a", "B", "b%", "\u00e9", "\u{1F600}", "a_\\"];
 const jsons: Cell[] = [{ x: 1 }, { x: "1", y: [1, { z: null }] }, { x: null }, [1, 2.5, "x"], "x", 3, true, { x: 10 }];
+/** What JSON may contain, or be contained in. */
+const parts: Cell[] = [
+  ...jsons,
+  {},
+  [],
+  [[]],
+  [1],
+  ["x", 1, 1],
+  { y: [{}] },
+  { y: [{ z: null }], x: "1" },
+  { y: 1 },
+  1,
+  null,
+];
 
 /** Cells of each column. */
 const cells: { readonly [column: string]: fc.Arbitrary<Cell> } = {
@@ -53,6 +67,7 @@ function compare(is: "eq" | "neq" | "gt" | "gte" | "lt" | "lte", at: Place, valu
 }
 
 const comparison = fc.constantFrom("eq", "neq", "gt", "gte", "lt", "lte");
+const quantifier = fc.constantFrom("any", "all");
 const equality = fc.constantFrom("eq", "neq");
 const pattern = fc.constantFrom("%", "a%", "_", "%\\%", "", "B_", "%\u00e9%", "a\\_\\\\");
 
@@ -77,7 +92,27 @@ const leaf: fc.Arbitrary<Filter> = fc.oneof(
       { maxLength: 3 },
     )
     .map((values): Filter => ({ is: "in", at: place("n"), values })),
-  fc.array(fc.constantFrom(...jsons), { maxLength: 2 }).map((values): Filter => ({ is: "in", at: place("j"), values })),
+  fc.array(fc.constantFrom(...parts), { maxLength: 2 }).map((values): Filter => ({ is: "in", at: place("j"), values })),
+  fc
+    .tuple(fc.constantFrom("contains", "within"), fc.constantFrom([], ["x"], ["y"]), fc.constantFrom(...parts))
+    .map(([is, path, value]): Filter => ({ is, at: place("j", ...path), value })),
+  ...["k", "n", "d", "kind", "at", "j", "team"].map((name) =>
+    cells[name]!.map((value): Filter => ({ is: "distinct", at: place(name), value })),
+  ),
+  ...["k", "n", "d", "at"].map((name) =>
+    fc
+      .tuple(quantifier, comparison, fc.array(cells[name]!, { maxLength: 3 }))
+      .map(([is, by, values]): Filter => ({ is, by, at: place(name), values })),
+  ),
+  fc
+    .tuple(quantifier, equality, fc.array(fc.constantFrom(...parts), { maxLength: 2 }))
+    .map(([is, by, values]): Filter => ({ is, by, at: place("j"), values })),
+  fc
+    .tuple(quantifier, comparison, paths, fc.array(fc.constantFrom(1, 2, 2.5, 10), { maxLength: 2 }))
+    .map(([is, by, path, values]): Filter => ({ is, by, at: place("j", ...path), values })),
+  fc
+    .tuple(quantifier, fc.constantFrom("like", "ilike"), fc.array(pattern, { maxLength: 2 }))
+    .map(([is, by, values]): Filter => ({ is, by, at: place("k"), values })),
   fc.constantFrom("k", "j", "team", "boss").map((name): Filter => ({ is: "null", at: place(name) })),
 );
 
@@ -115,6 +150,8 @@ const aggregates: readonly Aggregated[] = [
   { as: "low", fn: "min", at: place("k") },
   { as: "high", fn: "max", at: place("at") },
   { as: "total", fn: "sum", at: place("n") },
+  { as: "mean", fn: "avg", at: place("n") },
+  { as: "middle", fn: "avg", at: place("d") },
 ];
 
 /** One step of a sequence. */
@@ -177,9 +214,9 @@ export const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: filters.map((filter): Step => ({ do: "delete", filter })) },
   { weight: 1, arbitrary: cells.code!.map((code): Step => ({ do: "disband", code: code as string })) },
   {
-    weight: 4,
+    weight: 10,
     arbitrary: fc
-      .tuple(filters, order, fc.integer({ min: 1, max: 4 }))
+      .tuple(fc.oneof(fc.constant<Filter>({ is: "and", of: [] }), filters), order, fc.integer({ min: 1, max: 4 }))
       .map(([filter, terms, limit]): Step => ({ do: "read", filter, order: terms, limit })),
   },
   {

@@ -2,6 +2,7 @@
 import * as assert from "uvu/assert";
 import { promises } from "../support/promises.ts";
 import { type OwnSchema, onEveryTwin } from "../support/table_stores.ts";
+import { tablesFiltersContract } from "./tables_filters.ts";
 import { at, read, write } from "./tables_row_steps.ts";
 import { tablesRowsContract } from "./tables_rows.ts";
 import { tablesReadContract } from "./tables_rows_read.ts";
@@ -11,6 +12,7 @@ onEveryTwin(
   (twin, open) => {
     tablesRowsContract(twin, open);
     tablesReadContract(twin, open);
+    tablesFiltersContract(twin, open);
   },
   (schema) => keepsToRoles(schema),
 );

@@ -253,7 +253,7 @@ function keepsAggregates(keeps: Keeps<StoreHarness>): void {
         i: "3",
         b: "18446744073709551614",
         d: "0.30",
-        mean: 1.5,
+        mean: "1.5",
         first: "2026-01-01T00:00:00Z",
         last: "2026-01-01T00:00:00.25Z",
       },

@@ -1,6 +1,4 @@
 /** The structure of tables keeps its contract on every twin; and on PostgreSQL a few promises about roles, locks and names of its own. */
-
-import { modelRuns } from "../support/model_runs.ts";
 import { onEveryTwin, openMemory } from "../support/table_stores.ts";
 import { tablesChangesContract } from "./tables_changes.ts";
 import { tableErrors } from "./tables_errors.ts";
@@ -16,6 +14,6 @@ onEveryTwin(
   (schema) => {
     tablesOnPostgres(schema);
     tableErrors(schema);
-    tablesAgree(openMemory, schema.open, modelRuns(10));
+    tablesAgree(openMemory, schema.open);
   },
 );

@@ -3,10 +3,10 @@
  * drawn is a list of numbers; each decides something, so that what fails shrinks to little.
  */
 import fc from "fast-check";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Cell, Column, ColumnSpec, ColumnType, Row } from "../../core/ports/table.ts";
 import type { TableCommand } from "../../core/ports/tables.ts";
+import { runModel } from "../support/model_runs.ts";
 import type { OpenStore, StoreHarness } from "../support/store_harness.ts";
 import { column, numeric, rowsOf } from "./tables_steps.ts";
 
@@ -130,36 +130,37 @@ async function seen(h: StoreHarness, command: TableCommand): Promise<unknown> {
   return JSON.parse(text.replace(/\bt\d+_/g, "t_"));
 }
 
-/** Registers the test; `runs` sequences. */
-export function tablesAgree(openModel: OpenStore, openReal: OpenStore, runs: number): void {
-  const test = suite("tables, the model and the real ones");
-  test(`agree on ${runs} sequences of changes`, async () => {
-    const [model, real] = await Promise.all([openModel(), openReal()]);
-    let round = 0;
-    const numbers = fc.array(fc.array(fc.nat(719), { maxLength: 60 }), { minLength: 4, maxLength: 16 });
-    try {
-      await fc.assert(
-        fc.asyncProperty(numbers, async (steps) => {
-          round += 1;
-          const [m, r] = [model, real].map((h) => ({ ...h, database: h.database, realm: `${h.realm}_${round}` })) as [
-            StoreHarness,
-            StoreHarness,
-          ];
-          for (const step of steps) {
-            const command = await nextCommand(m, drawing(step));
-            const [expected, actual] = [await seen(m, command), await seen(r, command)];
-            assert.equal(
-              actual,
-              expected,
-              `${JSON.stringify(command)}\nmodel ${JSON.stringify(expected)}\nreal  ${JSON.stringify(actual)}`,
-            );
-          }
-        }),
-        { numRuns: runs },
-      );
-    } finally {
-      await Promise.all([model.close(), real.close()]);
-    }
+/** Runs the model against what `openReal` opens. */
+export function tablesAgree(openModel: OpenStore, openReal: OpenStore): void {
+  let round = 0;
+  runModel({
+    name: "changes of tables, postgres",
+    of: "commands",
+    few: 10,
+    sequences: fc.array(fc.array(fc.nat(719), { maxLength: 60 }), { minLength: 4, maxLength: 16 }),
+    async open() {
+      const [model, real] = await Promise.all([openModel(), openReal()]);
+      return { model, real, close: async () => void (await Promise.all([model.close(), real.close()])) };
+    },
+    async holds(steps, { model, real }, counted) {
+      round += 1;
+      const [m, r] = [ofRound(model, round), ofRound(real, round)];
+      for (const step of steps) {
+        counted.steps += 1;
+        const command = await nextCommand(m, drawing(step));
+        const [expected, actual] = [await seen(m, command), await seen(r, command)];
+        assert.equal(
+          actual,
+          expected,
+          `${JSON.stringify(command)}\nmodel ${JSON.stringify(expected)}\nreal  ${JSON.stringify(actual)}`,
+        );
+      }
+    },
+    wanted: () => ({ kinds: [], times: 0 }),
   });
-  test.run();
+}
+
+/** The harness, with a realm of this round's own. */
+function ofRound(harness: StoreHarness, round: number): StoreHarness {
+  return { ...harness, database: harness.database, realm: `${harness.realm}_${round}` };
 }

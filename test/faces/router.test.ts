@@ -74,6 +74,20 @@ test("a path that is not valid percent-encoding is refused", async () => {
   assert.equal([status, body.error.code], [400, "invalid_input"]);
 });
 
+test("a query that is not valid percent-encoding is refused on every route, whatever it is for", async () => {
+  const { client } = openApp();
+  for (const path of ["/healthz", "/v1/channels", `/v1/public/${ID}`, "/sql/tables/t/rows", "/documents", "/nothing"]) {
+    for (const query of ["a=eq.%FF", "%C3=1", "a=%ED%A0%80", "a=100%", "a=%zz", "a=%C3%28"]) {
+      for (const method of ["GET", "POST"]) {
+        const { status, body } = await client.send(method, `${path}?${query}`);
+        assert.equal([status, body.error.code], [400, "invalid_input"], `${method} ${path}?${query}`);
+        assert.match(body.error.message, /The query is not valid percent-encoding; encode it as UTF-8/);
+      }
+    }
+  }
+  assert.is((await client.send("GET", "/healthz?a=%C3%A4%25%00&b=%F0%9F%98%80+x")).status, 200);
+});
+
 test("an error has one shape: code, message, whether to try again, and the id that the log has", async () => {
   const { client, ports } = openApp();
   const { headers, body } = await client.send("GET", `/v1/channels/${ID}`);

@@ -33,6 +33,7 @@ const cursor = btoa(JSON.stringify({ o: "id+l", k: [0] })).replaceAll("=", "");
 
 const TARGETS: readonly Target[] = [
   ...["t=eq.one*", "n=gt.0*", "t=like.o*", "id=in.(1*)", "t=in.(%22one*%22)", "u=is.null*", "j-%3E%3Ea=eq.x*"].map(get),
+  ...["t=isdistinct.one*", "j=cs.%7B%22a%22:%22x*%22%7D", "t=like(any).%7Bo*%7D", "n=gt(all*).%7B0%7D"].map(get),
   ...[
     "t*=eq.one",
     "t=eq*.one",

@@ -102,7 +102,7 @@ test.after(async () => {
 });
 
 const COLUMNS = ["id", "t", "n", "b", "d", "f", "w", "day", "u", "j", "j->a", "j->>a"];
-const OPERATORS = ["eq", "neq", "gt", "like", "ilike", "in", "is", "not.eq"];
+const OPERATORS = ["eq", "neq", "gt", "like", "ilike", "in", "is", "not.eq", "isdistinct", "cs", "cd", "gt(any)"];
 
 test("whatever a read asks, it changes nothing and gives nothing of another table", async () => {
   const before = await world();
@@ -117,6 +117,13 @@ test("whatever a read asks, it changes nothing and gives nothing of another tabl
       `t=like.${o}`,
       `t=in.(${o})`,
       `t=in.(%22${o}%22)`,
+      `t=isdistinct.${o}`,
+      `t=neq(all).{${o}}`,
+      `t=like(any).{%22${o}%22}`,
+      `t=eq(${o}).{a}`,
+      `j=cs.${o}`,
+      `j=cd.${enc(JSON.stringify({ [odd]: odd }))}`,
+      `j=neq(any).{${o},1}`,
       `t=${o}`,
       `t=${o}.x`,
       `${o}=eq.1`,

@@ -256,6 +256,7 @@ test("fromText() makes numbers and booleans where the schema wants them", () => 
   assert.is(fromText(schema, "limit", "7"), 7);
   assert.is(fromText(schema, "ttl_seconds", "-1"), -1);
   assert.is(fromText(schema, "ttl_seconds", "1.5"), 1.5);
+  assert.is(fromText(schema, "ttl_seconds", "1.00000000000000000001"), "1.00000000000000000001", "not rounded");
   assert.is(fromText(schema, "loud", "true"), true);
   assert.is(fromText(schema, "loud", "false"), false);
   assert.is(fromText(schema, "name", "7"), "7");

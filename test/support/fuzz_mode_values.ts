@@ -56,6 +56,7 @@ const soundFilters: readonly string[] = [
     "or=(age.eq.1,title.is.null)",
   ],
   ...["not.and=(age.gt.1,age.lt.9)", "age=not.is.null", "id=gt.0", "at=lt.2030-01-01T00:00:00Z", "price=gte.1.5"],
+  ...["age=isdistinct.3", 'data=cs.{"a":[1]}', "data=cd.[]", "age=eq(any).{1,2}", "title=like(all).{*a*,a*}"],
 ];
 
 /** What stands in queries, sound and otherwise. */
@@ -118,6 +119,18 @@ export const filters: readonly string[] = [
     "order=title;--",
     "order=random()",
     "title=fts.a",
+    "title=cs.{a}",
+    "data=cs.{a,b}",
+    "data=cd.null",
+    "data=gt(any).{1,x}",
+    "age=eq(any).{1,NULL}",
+    "age=in(any).{1}",
+    "age=neq(all).{}",
+    'title=ilike(any).{"a,\\"b",c d}',
+    "or=(age.gt(any).{1,2},data.cs.{})",
+    "price=isdistinct.1e400",
+    "data=eq.0.12345678901234567891",
+    "limit=eq.1",
     "title=match.^a",
     "age=eq.NaN",
   ],

@@ -12,6 +12,8 @@ const OPERATORS: { readonly [comparison in Comparison]: string } = {
   lte: "<=",
 };
 
+const PATTERNS = { like: "LIKE", ilike: "ILIKE" } as const;
+
 /** The filter as a condition. */
 export function filterSql(table: Table, filter: Filter, to: Parameters): string {
   switch (filter.is) {
@@ -41,22 +43,43 @@ function conditionSql(at: Expression, filter: Condition, to: Parameters): string
     }
     case "in":
       return `(${at.sql} = ANY (${cellsParameter(filter.values, at.type, to)}))`;
+    case "any":
+    case "all":
+      return quantifiedSql(at, filter, to);
     case "like":
-      return `(${at.sql} LIKE ${to.add(filter.pattern, "text")})`;
     case "ilike":
-      return `(${at.sql} ILIKE ${to.add(filter.pattern, "text")})`;
+      return `(${at.sql} ${PATTERNS[filter.is]} ${to.add(filter.pattern, "text")})`;
+    case "contains":
+    case "within":
+      return `(${at.sql} ${filter.is === "contains" ? "@>" : "<@"} ${cellParameter(filter.value, at.type, to)})`;
+    case "distinct":
+      return `(${at.sql} IS DISTINCT FROM ${cellParameter(filter.value, at.type, to)})`;
     default:
       return comparisonSql(at, filter, to);
   }
 }
 
 function comparisonSql(at: Expression, { is, value }: { is: Comparison; value: Cell }, to: Parameters): string {
-  const operator = OPERATORS[is];
-  if (at.type === "json" && is !== "eq" && is !== "neq") {
-    const number = `(CASE WHEN jsonb_typeof(${at.sql}) = 'number' THEN (${at.sql})::numeric END)`;
-    return `(${number} ${operator} ${cellParameter(value, "numeric", to)})`;
-  }
-  return `(${at.sql} ${operator} ${cellParameter(value, at.type, to)})`;
+  const { sql, type } = comparedBy(at, is);
+  return `(${sql} ${OPERATORS[is]} ${cellParameter(value, type, to)})`;
+}
+
+function quantifiedSql(
+  at: Expression,
+  { is, by, values }: Extract<Filter, { is: "any" | "all" }>,
+  to: Parameters,
+): string {
+  const how = is === "any" ? "ANY" : "ALL";
+  if (by === "like" || by === "ilike")
+    return `(${at.sql} ${PATTERNS[by]} ${how} (${cellsParameter(values, "text", to)}))`;
+  const { sql, type } = comparedBy(at, by);
+  return `(${sql} ${OPERATORS[by]} ${how} (${cellsParameter(values, type, to)}))`;
+}
+
+/** What of a place is compared: of JSON by its order only numbers. */
+function comparedBy(at: Expression, is: Comparison): Pick<Expression, "sql" | "type"> {
+  if (at.type !== "json" || is === "eq" || is === "neq") return at;
+  return { sql: `(CASE WHEN jsonb_typeof(${at.sql}) = 'number' THEN (${at.sql})::numeric END)`, type: "numeric" };
 }
 
 /** An expression by which rows are ordered. */

@@ -25,8 +25,8 @@ export function parameters(): Parameters {
   };
 }
 
-/** What an expression gives, which decides how it is compared and printed. `json`: jsonb. `double`: an average. */
-export type SqlType = Exclude<ColumnType, "jsonb"> | "json" | "id" | "double";
+/** What an expression gives, which decides how it is compared and printed. `json`: jsonb. */
+export type SqlType = Exclude<ColumnType, "jsonb"> | "json" | "id";
 
 /** An expression and what it gives. */
 export interface Expression {
@@ -47,7 +47,6 @@ const NAMES: { readonly [type in SqlType]: string } = {
   date: "date",
   uuid: "uuid",
   json: "jsonb",
-  double: "float8",
 };
 
 /** The column that a place names; `null` for `id`. Throws when the table has none: the caller has looked. */
@@ -104,7 +103,6 @@ export function cellOfPrinted(text: string | null, type: SqlType): Cell {
   switch (type) {
     case "id":
     case "integer":
-    case "double":
       return Number(text);
     case "boolean":
       return text === "t";

@@ -5,6 +5,7 @@ import type { Table } from "../../../core/ports/table.ts";
 import {
   type Aggregated,
   type AggregateRows,
+  AVERAGE_DECIMALS,
   type CountRows,
   type ReadRows,
   ROWS_AGGREGATED_MAX,
@@ -12,7 +13,7 @@ import {
 import { quoted, type Statement } from "../pool.ts";
 import type { TextValue } from "../text_rows.ts";
 import { afterSql, filterSql, orderSql, type Term } from "./filter_sql.ts";
-import { type Expression, expressionOf, type Parameters, parameters, type SqlType } from "./place_sql.ts";
+import { columnAt, type Expression, expressionOf, type Parameters, parameters, type SqlType } from "./place_sql.ts";
 
 /** A page ends before the row that would make it larger than this. */
 export const PAGE_BYTES = 8 * 1024 * 1024;
@@ -80,7 +81,10 @@ export function aggregateSql({ table, filter, by, of, order, after, limit }: Agg
   ];
   const outputs = [
     ...groups.map(({ as, type, nullable }, index) => ({ as, sql: `s.g${index}`, type, nullable })),
-    ...numbers.map(({ as, fn, type }, index) => ({ as, ...aggregateOf(fn, { sql: `s.a${index}`, type }) })),
+    ...numbers.map(({ as, fn, type, scale }, index) => ({
+      as,
+      ...aggregateOf(fn, { sql: `s.a${index}`, type, scale }),
+    })),
   ];
   const terms = order.map((term): Term => {
     const index = outputs.findIndex(({ as }) => as === term.as);
@@ -105,21 +109,37 @@ export function aggregateSql({ table, filter, by, of, order, after, limit }: Agg
   };
 }
 
-function aggregated(table: Table, { at }: Aggregated, to: Parameters): { sql: string; type: SqlType } {
-  return at === null ? { sql: "1", type: "id" } : expressionOf(table, at, to);
+/** What an aggregate is over. */
+interface Over extends Pick<Expression, "sql" | "type"> {
+  /** How many decimals its values have. */
+  scale: number;
 }
 
-function aggregateOf(fn: Aggregated["fn"], { sql, type }: { sql: string; type: SqlType }): Expression {
+function aggregated(table: Table, { at }: Aggregated, to: Parameters): Over {
+  if (at === null) return { sql: "1", type: "id", scale: 0 };
+  return { ...expressionOf(table, at, to), scale: columnAt(table, at.column)?.scale ?? 0 };
+}
+
+function aggregateOf(fn: Aggregated["fn"], { sql, type, scale }: Over): Expression {
   switch (fn) {
     case "count":
       return { sql: `count(${sql})`, type: "id", nullable: false };
     case "sum":
       return { sql: `sum(${sql})::numeric`, type: "numeric", nullable: true };
     case "avg":
-      return { sql: `avg(${sql})::float8`, type: "double", nullable: true };
+      return { sql: averageSql(sql, scale), type: "numeric", nullable: true };
     default:
       return { sql: `${fn}(${sql})`, type, nullable: true };
   }
+}
+
+/** Rounded once: by `div`, which cuts, since `/` chooses its decimals itself. */
+function averageSql(sql: string, scale: number): string {
+  const sum = `sum(${sql})::numeric`;
+  const decimals = Number(scale) + AVERAGE_DECIMALS;
+  const cut = `div(2 * abs(${sum}) * 1e${decimals} + count(${sql}), 2 * count(${sql}))`;
+  const average = `(sign(${sum}) * ${cut} * 1e-${decimals})`;
+  return `round(${average}, greatest(min_scale(${average}), ${Number(scale)}))`;
 }
 
 /** How many rows pass the filter. */

@@ -12,6 +12,7 @@ import type { AlterTable, Plan as StructurePlan } from "../../ports/tables.ts";
 import { alterationTold, CHANGES, subjectOf } from "./changes.ts";
 import { shownTable, tableIn, targetsOf } from "./create.ts";
 import { loadTable, tableName } from "./load.ts";
+import { shownFields, shownVersion } from "./shown.ts";
 import { changedColumns, columnsOf } from "./spec.ts";
 import { refusalFault, structureFault } from "./structure_words.ts";
 import { planFields, planJson, tableFields, tableJson } from "./table_json.ts";
@@ -26,7 +27,7 @@ const WRITE = { scope: "tables", access: "write", of: "table" } as const;
 export const alter = call({
   summary: "Change the columns of a table.",
   details:
-    "Send all columns as they shall be, as GET shows them: one that is missing goes, one with renamed_from keeps its values under the new name. dry_run shows the SQL, what would be lost and what the rows forbid, and changes nothing. Types widen freely; where values would be lost or altered, confirm is needed; where rows forbid a change (values missing, repeated, beyond the enum or the type), it is refused with their number. A change that takes longer than 7 seconds is undone.",
+    "Send all columns as they shall be: one that is missing goes, one with renamed_from keeps its values under the new name. What GET shows can be changed and sent back whole: its name, version, created_at and updated_at must then still be those of the table, and rows, their number, is not looked at. dry_run shows the SQL, what would be lost and what the rows forbid, and changes nothing. Types widen freely; where values would be lost or altered, confirm is needed; where rows forbid a change (values missing, repeated, beyond the enum or the type), it is refused with their number. A change that takes longer than 7 seconds is undone.",
   http: "PUT /sql/tables/:table",
   tool: "sql_alter_table",
   effect: "destroy",
@@ -39,6 +40,7 @@ export const alter = call({
     columns: changedColumns,
     confirm: v.optional(confirm),
     if_version: v.optional(whole(1, Number.MAX_SAFE_INTEGER, "Change it only if this is its version")),
+    ...shownFields,
     dry_run: v.optional(v.pipe(v.boolean(), v.description("true: only show what would be done")), false),
   }),
   output: v.object({
@@ -51,6 +53,8 @@ export const alter = call({
     {
       input: {
         table: "people",
+        name: "people",
+        version: 1,
         columns: [...shownTable.columns, { name: "note", type: "text" }],
         dry_run: true,
       },
@@ -63,15 +67,16 @@ export const alter = call({
       },
     },
   ],
-  async handle(context, { table: name, columns, confirm: typed, if_version, dry_run }) {
+  async handle(context, { table: name, columns, confirm: typed, dry_run, ...sent }) {
     refuseTypo(typed, { action: CHANGE, table: name });
+    const version = await shownVersion(context, { ...sent, table: name });
     const command: AlterTable = {
       op: "table.alter",
       realm: USER,
       name,
       columns: columnsOf(columns, `${CHANGE} ${name}`),
       lossy: typed === name,
-      ...(if_version === undefined ? {} : { ifVersion: if_version }),
+      ...(version === null ? {} : { ifVersion: version }),
     };
     await requireTargets(context, command);
     if (dry_run) return await shown(context, command);

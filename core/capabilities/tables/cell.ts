@@ -3,7 +3,7 @@
  * hold. Nothing is rounded, cut or guessed.
  */
 import { quote } from "../../kernel/fields.ts";
-import { refuseUnsafe } from "../../kernel/json_text.ts";
+import { parseJsonText, refuseUnsafe } from "../../kernel/json_text.ts";
 import { Fault } from "../../ports/fault.ts";
 import type { Json } from "../../ports/json.ts";
 import { type Cell, type Column, UNIQUE_TEXT_MAX_BYTES } from "../../ports/table.ts";
@@ -112,11 +112,12 @@ function numericCell(column: Typed, text: string): Taken {
 
 function jsonCell(text: string): Taken {
   try {
-    const cell = JSON.parse(text) as Json;
+    const cell = parseJsonText(text, "it");
     refuseUnsafe(cell);
     return { cell };
   } catch (error) {
-    if (error instanceof Fault) return { wrong: `is not kept as it is: ${error.message}` };
+    if (error instanceof Fault && error.code === "invalid_input")
+      return { wrong: `is not kept as it is: ${error.message}` };
     return { wrong: `is ${quote(text)}; send JSON, text in its quotes` };
   }
 }

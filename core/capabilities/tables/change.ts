@@ -6,7 +6,7 @@ import { carryOut } from "../../kernel/plan.ts";
 import type { JsonObject } from "../../ports/json.ts";
 import { ROWS_MOST_BYTES } from "./insert.ts";
 import { tableName } from "./load.ts";
-import { filter } from "./row_fields.ts";
+import { besideFilters, filter } from "./row_fields.ts";
 import { deletePlan, returned, updatePlan, writtenFields } from "./written.ts";
 
 /** Whoever may only write is not shown what others have stored. */
@@ -43,7 +43,7 @@ export const updateRows = call({
       v.metadata({ type: "object" }),
       v.description("Columns and their new values"),
     ),
-    return: returned("minimal"),
+    return: besideFilters("return", returned("minimal")),
   }),
   body: { whole: "set", most: () => ({ json: ROWS_MOST_BYTES, raw: 0 }) },
   batch: { op: "table.update", plan: updatePlan },
@@ -63,7 +63,7 @@ export const deleteRows = call({
     "Deletes every row that passes the filter, all of them or none. A filter is needed; id=not.is.null means all rows. In REST the query is the filter: DELETE …/rows?id=eq.1.",
   http: "DELETE /sql/tables/:table/rows",
   tool: "sql_delete_rows",
-  input: v.strictObject({ table: tableName, filter, return: returned("minimal") }),
+  input: v.strictObject({ table: tableName, filter, return: besideFilters("return", returned("minimal")) }),
   batch: { op: "table.delete", plan: deletePlan },
   examples: [{ input: { table: "people", filter: ["age=gt.100"] }, output: { count: 0 } }],
   handle: async (context, input) => carryOut(context, () => deletePlan(context, input)),

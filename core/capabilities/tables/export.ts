@@ -9,7 +9,7 @@ import { tableName, withTable } from "./load.ts";
 import type { Kind } from "./place.ts";
 import { misread } from "./query_text.ts";
 import { type ReadInput, type RowsRead, readRows } from "./read_rows.ts";
-import { filter, select } from "./row_fields.ts";
+import { besideFilters, filter, select } from "./row_fields.ts";
 import { parseSelect } from "./select.ts";
 
 const common = {
@@ -32,14 +32,17 @@ export const exportCsv = content({
     table: tableName,
     select,
     filter,
-    formulas: v.optional(
-      v.pipe(
-        v.picklist(["keep", "escape"]),
-        v.description(
-          "What becomes of text that begins with =, +, -, @, a tab or a return: kept, or a ' put before it. Default keep",
+    formulas: besideFilters(
+      "formulas",
+      v.optional(
+        v.pipe(
+          v.picklist(["keep", "escape"]),
+          v.description(
+            "What becomes of text that begins with =, +, -, @, a tab or a return: kept, or a ' put before it. Default keep",
+          ),
         ),
+        "keep",
       ),
-      "keep",
     ),
   }),
   handle: async (context, { formulas, ...input }) => {

@@ -1,7 +1,7 @@
 /** Taking rows in from CSV or NDJSON, streamed: whatever the size, a batch at a time is held and written. */
 import * as v from "valibot";
 import type { Context } from "../../kernel/context.ts";
-import { bytesStream, quote } from "../../kernel/fields.ts";
+import { bytesStream, quote, whole } from "../../kernel/fields.ts";
 import { call } from "../../kernel/operation.ts";
 import { carryOut } from "../../kernel/plan.ts";
 import { Fault } from "../../ports/fault.ts";
@@ -31,12 +31,18 @@ interface ImportInput {
   content_type?: string | undefined;
   on_conflict?: string | undefined;
   resolution?: "merge" | "ignore" | undefined;
+  skip_lines: number;
 }
+
+const counts = {
+  lines: v.pipe(v.number(), v.description("How many rows were read, those skipped too")),
+  count: v.pipe(v.number(), v.description("How many were written; those ignored are not")),
+};
 
 export const importRows = call({
   summary: "Import rows from CSV or NDJSON.",
   details:
-    'The body is read as it comes in, and written 1,000 rows at a time: each such batch all or none. The first line that does not fit ends the import with its number and how many rows were stored before; with on_conflict the same file can then be sent again. CSV is that of RFC 4180 in UTF-8, with the columns\' names in the first line; a field with nothing in it is no value (or the default, where a column must have one), "" is empty text. A column id is passed over, since ids are given by the server.',
+    "The body is read as it comes in, and written 1,000 rows at a time: each such batch all or none. The first line that does not fit ends the import with its number and how many rows were stored before: send the same file again, put right, with the stored_lines of the error's details as skip_lines, or with on_conflict. CSV is that of RFC 4180 in UTF-8, with the columns' names in the first line; a field with nothing in it is no value (or the default, where a column must have one), \"\" is empty text. A column id is passed over, since ids are given by the server.",
   http: "POST /sql/tables/:table/import",
   tool: false,
   needs: { scope: "tables", access: "write", of: "table" },
@@ -52,14 +58,20 @@ export const importRows = call({
       v.pipe(v.string(), v.maxLength(48), v.description("A unique column, as for inserting rows")),
     ),
     resolution: v.optional(v.pipe(v.picklist(["merge", "ignore"]), v.description("As for inserting rows"))),
+    skip_lines: v.optional(
+      whole(
+        0,
+        Number.MAX_SAFE_INTEGER,
+        "Pass over so many rows at the beginning: stored_lines of an import that broke off. The line of names in CSV is read all the same and not counted, nor are empty lines",
+      ),
+      0,
+    ),
   }),
   headers: { content_type: "Content-Type" },
   body: { stream: "body" },
   status: 201,
-  output: v.object({
-    lines: v.pipe(v.number(), v.description("How many rows were read")),
-    count: v.pipe(v.number(), v.description("How many were written; those ignored are not")),
-  }),
+  progress: v.object(counts),
+  output: v.object(counts),
   faults: ["not_found", "conflict", "unavailable"],
   examples: [
     {
@@ -80,13 +92,20 @@ async function importAll(context: Context, input: ImportInput): Promise<{ lines:
   const done = { lines: 0, count: 0 };
   try {
     for await (const batch of batches) {
-      done.count += await importBatch(context, { ...input, format }, batch);
+      const rest = without(batch, input.skip_lines - done.lines);
+      if (rest.values.length > 0) done.count += await importBatch(context, { ...input, format }, rest);
       done.lines += batch.values.length;
+      if (rest.values.length > 0) context.progress({ ...done });
     }
   } catch (error) {
-    throw afterwards(error, done);
+    throw afterwards(error, { ...done, skipped: input.skip_lines });
   }
   return done;
+}
+
+/** The batch without its first rows: those that an earlier request has stored. */
+function without(batch: Batch, count: number): Batch {
+  return count <= 0 ? batch : { values: batch.values.slice(count), lines: batch.lines.slice(count) };
 }
 
 async function importBatch(context: Context, input: ImportInput & { format: Format }, batch: Batch): Promise<number> {
@@ -137,11 +156,15 @@ function formatOf({ format, content_type: type = "" }: ImportInput): Format {
   );
 }
 
-/** The same fault with what is stored by now. */
-function afterwards(error: unknown, { lines, count }: { lines: number; count: number }): unknown {
+/** The same fault with what is stored by now; what was skipped is. */
+function afterwards(error: unknown, { lines, count, skipped }: Record<"lines" | "count" | "skipped", number>): unknown {
   if (!(error instanceof Fault)) return error;
   const { code, message, details, headers, cause } = error;
-  const kept = lines === 0 ? "nothing was stored" : `the ${lines} rows before were stored`;
-  const more: JsonObject = { ...details, stored_lines: lines, stored_rows: count };
+  const stored = Math.max(lines, skipped);
+  const kept =
+    stored === skipped
+      ? "nothing was stored"
+      : `the ${stored - skipped} rows before were stored, go on with skip_lines=${stored}`;
+  const more: JsonObject = { ...details, stored_lines: stored, stored_rows: count };
   return new Fault(code, `${message}; ${kept}`, { details: more, headers, ...(cause === undefined ? {} : { cause }) });
 }

@@ -15,7 +15,7 @@ import { type Found, ID } from "./place.ts";
 export interface Keyed extends Direction {
   /** What it is by, as text: a cursor made for another order is told by it. */
   name: string;
-  type: Typed | "id" | "double";
+  type: Typed | "id";
 }
 
 const shape = v.strictObject({ o: v.string(), k: v.array(v.custom<Json>((value) => value !== undefined)) });
@@ -38,10 +38,6 @@ export function placeAfter(terms: readonly Keyed[], cursor: string | undefined):
 
 function keyOf({ type }: Keyed, value: Json): Cell {
   if (value === null) return null;
-  if (type === "double") {
-    if (typeof value === "number" && Number.isFinite(value)) return value;
-    throw wrongCursor("was not written by this server");
-  }
   const taken = cellOf(type === "id" ? ID : type, value);
   if ("wrong" in taken) throw wrongCursor("was not written by this server");
   if (type !== "id") return taken.cell;
@@ -70,8 +66,7 @@ export function keyedPlace({ place, kind, column }: Found): Pick<Keyed, "name" |
 /** How an aggregate of a place is keyed. */
 export function keyedAggregate({ as, fn }: Aggregated, found: Found | null): Pick<Keyed, "name" | "type"> {
   if (fn === "count") return { name: as, type: "id" };
-  if (fn === "avg") return { name: as, type: "double" };
   // Sums may be beyond any bigint.
-  if (fn === "sum") return { name: as, type: { type: "numeric" } };
+  if (fn === "sum" || fn === "avg") return { name: as, type: { type: "numeric" } };
   return { name: as, type: found === null ? "id" : keyedPlace(found).type };
 }

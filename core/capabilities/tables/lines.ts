@@ -1,5 +1,6 @@
-/** Lines of text out of a stream of bytes, and bodies of CSV or NDJSON as batches of values with the line of each. */
+/** Bodies of CSV or NDJSON as batches of values with the line of each. */
 import { parseJsonText, refuseUnsafe } from "../../kernel/json_text.ts";
+import { linesOf } from "../../kernel/lines.ts";
 import { Fault } from "../../ports/fault.ts";
 import type { Json } from "../../ports/json.ts";
 import { type CsvRecord, csvReader } from "./csv.ts";
@@ -14,17 +15,19 @@ export interface Batch {
 const BATCH_MOST = 1_000;
 const BATCH_CHARACTERS = 1_048_576;
 /** The most characters of one record or line. */
-export const LINE_MOST = 8_388_608;
+const LINE_MOST = 8_388_608;
+/** The most bytes that a character, as JavaScript counts them, has in UTF-8. */
+const CHARACTER_BYTES = 3;
 const FIELDS_MOST = 1_000;
 
 /** The text of a stream, piece by piece; throws `invalid_input` for bytes that are not UTF-8. */
-export async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const decoded = utf8();
   const reader = body.getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      const text = decoded(value);
+      const text = decoded(value, { stream: !done });
       if (text !== "") yield text;
       if (done) return;
     }
@@ -33,12 +36,12 @@ export async function* textOf(body: ReadableStream<Uint8Array>): AsyncGenerator<
   }
 }
 
-/** Decodes bytes as they come; without any, what is left at the end. */
-function utf8(): (bytes: Uint8Array | undefined) => string {
+/** Decodes bytes: all of them at once, or with `stream` as they come. */
+function utf8(): (bytes: Uint8Array | undefined, how?: { stream: boolean }) => string {
   const decoder = new TextDecoder("utf-8", { fatal: true });
-  return (bytes) => {
+  return (bytes, how) => {
     try {
-      return decoder.decode(bytes, { stream: bytes !== undefined });
+      return decoder.decode(bytes, how);
     } catch {
       throw new Fault("invalid_input", "Cannot import rows: the body is not valid UTF-8; send text encoded as UTF-8");
     }
@@ -70,24 +73,13 @@ function gatherer() {
 /** The values of NDJSON: one line of JSON each; empty lines are passed over. */
 export async function* ndjsonBatches(body: ReadableStream<Uint8Array>): AsyncGenerator<Batch> {
   const batches = gatherer();
-  let held = "";
-  let line = 0;
-  const taken = (text: string): Batch | null => {
-    line += 1;
-    if (text.length > LINE_MOST) throw badLine(line, `is longer than ${LINE_MOST} characters`);
-    return text.trim() === "" ? null : batches.add(parsed(text, line), line, text.length);
-  };
-  for await (const text of textOf(body)) {
-    const parts = (held + text).split("\n");
-    held = parts.pop()!;
-    if (held.length > LINE_MOST) throw badLine(line + 1, `is longer than ${LINE_MOST} characters`);
-    for (const part of parts) {
-      const full = taken(part);
-      if (full !== null) yield full;
-    }
+  const decoded = utf8();
+  for await (const { number, bytes } of linesOf(body, LINE_MOST * CHARACTER_BYTES)) {
+    const text = bytes && decoded(bytes);
+    if (text === null || text.length > LINE_MOST) throw badLine(number, `is longer than ${LINE_MOST} characters`);
+    const full = text.trim() === "" ? null : batches.add(parsed(text, number), number, text.length);
+    if (full !== null) yield full;
   }
-  const full = held === "" ? null : taken(held);
-  if (full !== null) yield full;
   const rest = batches.rest();
   if (rest !== null) yield rest;
 }

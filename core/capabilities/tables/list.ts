@@ -4,7 +4,7 @@ import { call } from "../../kernel/operation.ts";
 import { nextCursor, pageFields } from "../../kernel/page.ts";
 import { tableName, withTable } from "./load.ts";
 import { filterOf, readRows } from "./read_rows.ts";
-import { filter, order, select } from "./row_fields.ts";
+import { besideFilters, cursorBesideFilters, filter, order, select } from "./row_fields.ts";
 
 export const listRows = call({
   summary: "List rows of a table.",
@@ -21,15 +21,19 @@ export const listRows = call({
     select,
     filter,
     order,
-    count: v.optional(
-      v.pipe(
-        v.picklist(["exact", "estimated"]),
-        v.description(
-          "Also answer how many rows pass the filter: exact looks at all of them, estimated asks the planner",
+    count: besideFilters(
+      "count",
+      v.optional(
+        v.pipe(
+          v.picklist(["exact", "estimated"]),
+          v.description(
+            "Also answer how many rows pass the filter: exact looks at all of them, estimated asks the planner",
+          ),
         ),
       ),
     ),
-    ...pageFields,
+    limit: besideFilters("limit", pageFields.limit),
+    cursor: cursorBesideFilters,
   }),
   output: v.object({
     rows: v.array(v.record(v.string(), v.unknown())),

@@ -16,7 +16,7 @@ export const manual = `A table has columns with types, and rows that keep to the
 | \`uuid\` | a UUID | text in lower case |
 | \`jsonb\` | any JSON | as it is |
 
-Beside its type a column has \`nullable\` (true unless you say false), \`default\` (a literal), \`unique\`, \`enum\` (of text) and \`references\` ({table, column}: a unique column of the same type elsewhere, or \`id\` as a bigint). Every table has a column \`id\` by itself, which counts up. Names are a lower-case letter and then lower-case letters, digits and underscores, 48 in all.
+Beside its type a column has \`nullable\` (true unless you say false), \`default\` (a literal), \`unique\`, \`enum\` (of text) and \`references\` ({table, column}: a unique column of the same type elsewhere, or \`id\` as a bigint). Every table has a column \`id\` by itself, which counts up. Names are a lower-case letter and then lower-case letters, digits and underscores, 48 in all. A server has one owner, who may have 100 tables, each of at most 64 columns.
 
 ## A tour
 
@@ -93,7 +93,7 @@ curl -H "Authorization: Bearer $TOKEN" "$BASE/sql/tables/books/rows?select=state
 }
 \`\`\`
 
-Change the columns: send all of them as they shall be. With \`dry_run\` you see the SQL and what would be lost; here the column \`state\` would go.
+Change the columns: send all of them as they shall be. What GET shows of a table can be changed and sent back whole; its \`version\` (or \`if_version\`) then makes sure that nobody has changed it meanwhile. With \`dry_run\` you see the SQL and what would be lost; here the column \`state\` would go.
 
 \`\`\`sh
 curl -X PUT -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" "$BASE/sql/tables/books?dry_run=true" -d '{
@@ -158,6 +158,21 @@ id,isbn,title,cost
 2,0-262-51087-1,SICP,31.00
 \`\`\`
 
+And put rows in from a file, as CSV or NDJSON: 1,000 at a time are written while the rest is still coming. With \`Accept: text/event-stream\` each thousand is told, and the answer comes last; what broke off goes on with \`skip_lines\`, the \`lines\` that was told.
+
+\`\`\`sh
+printf 'isbn,title,cost\\n1-55860-190-2,Transaction Processing,95\\n' | curl -N -X POST -T - -H "Authorization: Bearer $TOKEN" \\
+  -H "Content-Type: text/csv" -H "Accept: text/event-stream" "$BASE/sql/tables/books/import"
+\`\`\`
+
+\`\`\`text
+event: progress
+data: {"lines":1,"count":1}
+
+event: result
+data: {"lines":1,"count":1}
+\`\`\`
+
 Delete rows by a filter, and in the end the table.
 
 \`\`\`sh
@@ -175,6 +190,26 @@ curl -X DELETE -H "Authorization: Bearer $TOKEN" "$BASE/sql/tables/books?confirm
 \`\`\`json
 { "name": "books", "dropped_at": "…" }
 \`\`\`
+
+## Filters
+
+| operator | holds where the value is |
+|---|---|
+| \`eq\` \`neq\` \`gt\` \`gte\` \`lt\` \`lte\` | equal, not equal, greater, … ; no value is neither equal to anything nor different from it |
+| \`isdistinct.x\` | another than x, no value among them |
+| \`is.null\` \`is.not_null\` \`is.true\` \`is.false\` | so |
+| \`like.A*\` \`ilike.*a*\` | text of that pattern: \`*\` is any text, \`_\` any character; \`ilike\` takes A to Z for a to z |
+| \`in.(1,2,"a,b")\` | one of these |
+| \`cs.{"a":1}\` \`cd.["x","y"]\` | JSON that contains the value, or is contained in it, as \`@>\` and \`<@\` of PostgreSQL |
+| \`like(any).{A*,B*}\` \`gt(all).{1,2}\` | so for any of the values, or for all: after \`eq\`, \`neq\`, \`gt\`, \`gte\`, \`lt\`, \`lte\`, \`like\`, \`ilike\` |
+
+\`not.\` before an operator turns it round; \`or=(a.eq.1,and(b.gt.2,c.is.null))\` joins conditions. A place inside JSON is \`data->address->>city\`: \`->\` gives JSON, \`->>\` text. Inside parentheses and braces a value with commas, parentheses or quotes stands in double quotes. There are no regular expressions (\`match\`), no full-text search (\`fts\`), and no operators for ranges.
+
+A column that has the name of a field of the request (\`select\`, \`order\`, \`limit\`, \`cursor\`, \`count\`, \`return\`, \`formulas\`, \`table\`, \`set\`) is asked inside parentheses: \`and=(limit.eq.1)\`. In a URL, text is percent-encoded UTF-8, so a \`%\` is \`%25\`.
+
+## Numbers
+
+Numbers are kept and compared exactly, or refused: JSON readers keep 15 to 17 digits, so a longer number inside JSON (in a body, a CSV cell, a filter) is refused; send it as text. \`sum()\` and \`avg()\` are text like a \`numeric\`, for integers too: a sum is exact, an average is rounded once, 16 decimals behind those of its column.
 
 ## Changes of rows
 

@@ -45,7 +45,10 @@ export function columnOf(table: Table, name: string, field: string): Column | nu
   const names = [TABLE_ID, ...table.columns.map((one) => one.name)];
   const guess = nearest(name, names);
   const advice = guess === null ? `it has ${names.join(", ")}` : `did you mean ${guess}?`;
-  throw misread(field, `names ${quote(name)}, which is no column of ${table.name}; ${advice}`, {
+  // A column may bear the name of the field that it seems to be asked in.
+  const other = (field === "select" || field === "order") && table.columns.some((one) => one.name === field);
+  const beside = other ? `; for the column ${field} send and=(${field}.eq.value)` : "";
+  throw misread(field, `names ${quote(name)}, which is no column of ${table.name}; ${advice}${beside}`, {
     ...(guess === null ? {} : { did_you_mean: guess }),
   });
 }

@@ -83,6 +83,42 @@ export function takeList<T>(from: Reader, one: () => T): T[] {
   return parts;
 }
 
+/** Takes what stands in braces, with them, where a comma inside them would end a value; null when there is none. */
+export function takeBraced(from: Reader): string | null {
+  return takeMatch(from, BRACED);
+}
+
+const BRACED = /\{[^{}]*\}(?=[,)])/y;
+const SPACE = /\s*/y;
+/** What an element of an array may be without quotes: no space around it, and `\` makes the next character plain. */
+const ELEMENT = /(?:[^\\{}",\s]|\\[\s\S]|\s+(?![\s,}]))*/y;
+
+/** Takes `{a,"b c"}`: texts in an array as PostgreSQL writes it. */
+export function takeArray(from: Reader): string[] {
+  need(from, "{");
+  takeMatch(from, SPACE);
+  if (take(from, "}")) return [];
+  const elements = [takeElement(from)];
+  while (take(from, ",")) elements.push(takeElement(from));
+  need(from, "}");
+  return elements;
+}
+
+function takeElement(from: Reader): string {
+  takeMatch(from, SPACE);
+  const element = takeQuoted(from) ?? plainElement(from);
+  takeMatch(from, SPACE);
+  return element;
+}
+
+function plainElement(from: Reader): string {
+  const text = takeMatch(from, ELEMENT) ?? "";
+  if (text === "") throw misread(from.field, `has no value at character ${from.at}; send {a,b}, empty text as ""`);
+  if (text.toLowerCase() === "null")
+    throw misread(from.field, `lists ${text}; ask for no value by is.null, and put text that is "null" into quotes`);
+  return text.replace(/\\([\s\S])/g, "$1");
+}
+
 /** Throws when something is left. */
 export function needEnd(from: Reader): void {
   if (atEnd(from)) return;

@@ -3,6 +3,7 @@
 import type { Outcome } from "../../ports/database.ts";
 import { Fault } from "../../ports/fault.ts";
 import type { JsonObject } from "../../ports/json.ts";
+import { TABLES_PER_REALM_MAX } from "../../ports/table.ts";
 import type { Plan, StructureRefusal } from "../../ports/tables.ts";
 import { planJson } from "./table_json.ts";
 
@@ -44,10 +45,12 @@ export function refusalFault(refusal: StructureRefusal, { action, table }: Doing
         `its version is ${refusal.version}; read it again and send that as if_version`,
         { current_version: refusal.version },
       );
-    case "full":
-      return fault("conflict", `there are ${refusal.most} tables, which is the most; drop one first`, {
+    case "full": {
+      const whose = refusal.most === TABLES_PER_REALM_MAX ? "this server's owner" : "this server";
+      return fault("conflict", `${whose} has ${refusal.most} tables already, which is the most; drop one first`, {
         limit: refusal.most,
       });
+    }
     case "unreferable":
       return fault(
         "invalid_input",

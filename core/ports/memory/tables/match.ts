@@ -3,6 +3,7 @@ import type { Json } from "../../json.ts";
 import type { Cell, Row, Table } from "../../table.ts";
 import type { Comparison, Filter } from "../../table_rows.ts";
 import { cellAt, cellOrder, type Sort, sortAt } from "./cells.ts";
+import { containsJson } from "./contains.ts";
 
 /** Null: neither true nor false. */
 type Truth = boolean | null;
@@ -17,7 +18,7 @@ function truthOf(table: Table, row: Row, filter: Filter): Truth {
     case "and":
       return every(filter.of.map((one) => truthOf(table, row, one)));
     case "or":
-      return negated(every(filter.of.map((one) => negated(truthOf(table, row, one)))));
+      return some(filter.of.map((one) => truthOf(table, row, one)));
     case "not":
       return negated(truthOf(table, row, filter.of));
     default:
@@ -34,6 +35,10 @@ function negated(truth: Truth): Truth {
   return truth === null ? null : !truth;
 }
 
+function some(truths: readonly Truth[]): Truth {
+  return negated(every(truths.map(negated)));
+}
+
 function conditionOf(cell: Cell, sort: Sort, filter: Exclude<Filter, { is: "and" | "or" | "not" }>): Truth {
   switch (filter.is) {
     case "null":
@@ -42,15 +47,36 @@ function conditionOf(cell: Cell, sort: Sort, filter: Exclude<Filter, { is: "and"
     case "false":
       return cell === (filter.is === "true");
     case "in":
-      if (filter.values.length === 0) return false;
-      return cell === null ? null : filter.values.some((value) => cellOrder(cell, value, sort) === 0);
+      return some(filter.values.map((value) => comparedOrNull(cell, sort, { is: "eq", value })));
+    case "any":
+    case "all": {
+      const truths = filter.values.map((value) => quantified(cell, sort, { by: filter.by, value }));
+      return filter.is === "any" ? some(truths) : every(truths);
+    }
     case "like":
-      return cell === null ? null : isLike(cell as string, filter.pattern);
     case "ilike":
-      return cell === null ? null : isLike(folded(cell as string), folded(filter.pattern));
+      return likeOrNull(cell, filter);
+    case "contains":
+    case "within":
+      if (cell === null || filter.value === null) return null;
+      return filter.is === "contains" ? containsJson(cell, filter.value) : containsJson(filter.value, cell);
+    case "distinct":
+      if (cell === null || filter.value === null) return cell !== filter.value;
+      return cellOrder(cell, filter.value, sort) !== 0;
     default:
       return comparedOrNull(cell, sort, filter);
   }
+}
+
+function quantified(cell: Cell, sort: Sort, { by, value }: { by: Comparison | "like" | "ilike"; value: Cell }): Truth {
+  if (by === "like" || by === "ilike") return likeOrNull(cell, { is: by, pattern: value as string });
+  return comparedOrNull(cell, sort, { is: by, value });
+}
+
+function likeOrNull(cell: Cell, { is, pattern }: { is: "like" | "ilike"; pattern: string }): Truth {
+  if (cell === null) return null;
+  const text = cell as string;
+  return is === "like" ? isLike(text, pattern) : isLike(folded(text), folded(pattern));
 }
 
 function comparedOrNull(cell: Cell, sort: Sort, { is, value }: { is: Comparison; value: Json }): Truth {

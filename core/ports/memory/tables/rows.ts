@@ -4,6 +4,7 @@ import type { Cell, Row, Table } from "../../table.ts";
 import {
   type Aggregated,
   type AggregateRows,
+  AVERAGE_DECIMALS,
   type Direction,
   ROWS_AGGREGATED_MAX,
   type RowPage,
@@ -114,8 +115,16 @@ function aggregated(table: Table, { fn, at }: Aggregated, rows: readonly Row[]):
   }
   const scale = Math.max(...cells.map((cell) => scaleOf(String(cell))));
   const sum = cells.reduce((total: bigint, cell) => total + scaled(String(cell), scale), 0n);
-  if (fn === "avg") return Number(sum) / 10 ** scale / cells.length;
-  return decimalOf(sum, scale);
+  return fn === "sum" ? decimalOf(sum, scale) : averageOf(sum, scale, cells.length);
+}
+
+/** Half is rounded away from zero. */
+function averageOf(sum: bigint, scale: number, count: number): string {
+  const whole = 2n * sum * 10n ** BigInt(AVERAGE_DECIMALS);
+  const rounded = (whole + (sum < 0n ? -BigInt(count) : BigInt(count))) / (2n * BigInt(count));
+  const text = decimalOf(rounded, scale + AVERAGE_DECIMALS);
+  const spare = Math.min(/0*$/.exec(text)![0].length, AVERAGE_DECIMALS);
+  return text.slice(0, text.length - spare).replace(/\.$/, "");
 }
 
 /** The number divided by 10^scale, as text. */
@@ -132,6 +141,5 @@ function sortIn({ table, by, of }: AggregateRows, as: string): Sort {
   const number = of.find((one) => one.as === as);
   if (number === undefined) throw new Error(`nothing in the answer is called ${as}`);
   if (number.fn === "count") return "id";
-  if (number.fn === "avg") return "double";
-  return number.fn === "sum" ? "numeric" : sortAt(table, number.at!);
+  return number.fn === "sum" || number.fn === "avg" ? "numeric" : sortAt(table, number.at!);
 }
