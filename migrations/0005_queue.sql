@@ -63,6 +63,7 @@ CREATE INDEX queue_jobs_delayed ON queue_jobs (queue_number, visible_at, id) WHE
 CREATE INDEX queue_jobs_running ON queue_jobs (queue_number, lease_until, id) WHERE state = 'r';
 CREATE INDEX queue_jobs_held ON queue_jobs (queue_number, position) WHERE state = 'h';
 CREATE INDEX queue_jobs_grouped ON queue_jobs (queue_number, group_key, position) WHERE state = 'h' AND after_id IS NULL;
+CREATE INDEX queue_jobs_placed ON queue_jobs (queue_number, group_key, position) WHERE placed;
 CREATE INDEX queue_jobs_after ON queue_jobs (after_id) WHERE after_id IS NOT NULL;
 CREATE UNIQUE INDEX queue_jobs_keyed ON queue_jobs (queue_number, dedup_key) WHERE holds_key;
 

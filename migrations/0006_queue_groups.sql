@@ -17,6 +17,8 @@ $$;
 -- Takes back in_left places of a group and gives the free ones to those held back, in order; true when anyone got one.
 CREATE FUNCTION queue_admit(in_queue queues, in_group text, in_left integer) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
+  -- As it is under the lock: whoever calls may have read the queue before the last one who had it changed this.
+  most integer := (SELECT q.group_concurrency FROM queues q WHERE q.number = in_queue.number);
   was_taken integer;
   admitted bigint[] := '{}';
 BEGIN
@@ -24,11 +26,11 @@ BEGIN
   ON CONFLICT (queue_number, group_key) DO UPDATE SET taken = g.taken - in_left
   RETURNING g.taken INTO was_taken;
 
-  IF was_taken < in_queue.group_concurrency THEN
+  IF was_taken < most THEN
     admitted := ARRAY(
       SELECT j.id FROM queue_jobs j
       WHERE j.queue_number = in_queue.number AND j.group_key = in_group AND j.state = 'h' AND j.after_id IS NULL
-      ORDER BY j.position LIMIT in_queue.group_concurrency - was_taken
+      ORDER BY j.position LIMIT most - was_taken
     );
     IF admitted <> '{}' THEN
       UPDATE queue_jobs j SET state = 'w', placed = true WHERE j.id = ANY (admitted);
@@ -39,6 +41,52 @@ BEGIN
     DELETE FROM queue_groups g WHERE g.queue_number = in_queue.number AND g.group_key = in_group AND g.taken = 0;
   END IF;
   RETURN false;
+END
+$$;
+
+-- Fits groups of a queue, whose lock the caller has, to its group_concurrency: where too many have a place, those that run keep theirs, then the earliest; where
+-- places are free, the next get them. It takes the groups after in_after, which is NULL at first, with some thousand places, and returns the last; NULL: there was none.
+CREATE FUNCTION queue_fit(in_queue queues, in_after text) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  most integer := (SELECT q.group_concurrency FROM queues q WHERE q.number = in_queue.number);
+  fitted text[];
+  claimable bigint[];
+  grouped text;
+BEGIN
+  fitted := ARRAY(
+    SELECT s.group_key FROM (
+      SELECT f.group_key, f.places, sum(f.places) OVER (ORDER BY f.group_key) AS so_far
+      FROM (
+        SELECT g.group_key, greatest(g.taken, most) AS places FROM queue_groups g
+        WHERE g.queue_number = in_queue.number AND (in_after IS NULL OR g.group_key > in_after) AND g.taken <> most
+        ORDER BY g.group_key LIMIT 5000
+      ) f
+    ) s
+    WHERE s.so_far - s.places < 5000 ORDER BY s.group_key
+  );
+  -- Claims take no lock of the queue's: what one is at is waited for, and none comes to these until this is done. By id, as extensions lock.
+  claimable := ARRAY(
+    SELECT n.id FROM unnest(fitted) AS f (name) CROSS JOIN LATERAL (
+      SELECT j.id FROM queue_jobs j
+      WHERE j.queue_number = in_queue.number AND j.group_key = f.name AND j.placed AND j.state = 'w' ORDER BY j.position
+    ) n
+  );
+  PERFORM FROM queue_jobs j WHERE j.id = ANY (claimable) ORDER BY j.id FOR UPDATE;
+
+  FOREACH grouped IN ARRAY fitted LOOP
+    WITH back AS (
+      UPDATE queue_jobs j SET state = CASE j.state WHEN 'w' THEN 'h' ELSE j.state END, placed = false
+      WHERE j.state <> 'r' AND j.id = ANY (ARRAY(
+        SELECT k.id FROM queue_jobs k WHERE k.queue_number = in_queue.number AND k.group_key = grouped AND k.placed
+        ORDER BY k.state = 'r' DESC, k.position OFFSET most
+      ))
+      RETURNING j.id
+    )
+    UPDATE queue_groups g SET taken = g.taken - (SELECT count(*) FROM back)
+    WHERE g.queue_number = in_queue.number AND g.group_key = grouped AND g.taken > most;
+    PERFORM queue_admit(in_queue, grouped, 0);
+  END LOOP;
+  RETURN fitted[cardinality(fitted)];
 END
 $$;
 

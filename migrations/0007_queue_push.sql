@@ -96,6 +96,8 @@ BEGIN
   now_ms := millrace_ms(moment);
   IF in_key IS NOT NULL OR in_group IS NOT NULL THEN
     IF NOT q.bound THEN
+      -- First, as a removal does, which would otherwise wait for this while this waits for it.
+      LOCK TABLE queue_jobs IN ROW EXCLUSIVE MODE;
       UPDATE queues SET bound = true WHERE number = q.number;
     END IF;
     PERFORM queue_lock(q.number, true);

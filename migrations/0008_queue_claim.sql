@@ -1,12 +1,13 @@
 -- How jobs of the queue are claimed; each claim first takes up what time has brought: ended leases and delayed jobs.
 
--- Takes up leases that ended, the earliest first, up to 200: the job waits again, or has had its last attempt.
-CREATE FUNCTION queue_take_up_expired(in_queue queues, moment timestamptz) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+-- Takes up leases that ended, the earliest first, up to 200: the job waits again, or has had its last attempt. ended: those that had.
+CREATE FUNCTION queue_take_up_expired(in_queue queues, moment timestamptz, OUT expired integer, OUT ended bigint[]) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   job queue_jobs;
-  expired integer := 0;
   dead integer := 0;
 BEGIN
+  expired := 0;
+  ended := '{}';
   FOR job IN
     SELECT * FROM queue_jobs j
     WHERE j.queue_number = in_queue.number AND j.state = 'r' AND j.lease_until <= moment
@@ -16,8 +17,10 @@ BEGIN
     expired := expired + 1;
     IF job.cancel_requested THEN
       PERFORM queue_end(in_queue, job, 'c', NULL, 'The lease expired.', moment);
+      ended := ended || job.id;
     ELSIF job.attempt >= job.max_attempts THEN
       PERFORM queue_end(in_queue, job, 'x', NULL, 'The lease expired.', moment);
+      ended := ended || job.id;
       dead := dead + 1;
     ELSE
       UPDATE queue_jobs j
@@ -32,7 +35,7 @@ END
 $$;
 
 -- Takes up delayed jobs whose time has come, the earliest first, up to 200: they wait behind the others, or are held back by their group.
-CREATE FUNCTION queue_take_up_due(in_queue queues, moment timestamptz) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+CREATE FUNCTION queue_take_up_due(in_queue queues, moment timestamptz) RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   due bigint[];
   grouped text;
@@ -53,6 +56,50 @@ BEGIN
     SELECT DISTINCT j.group_key FROM queue_jobs j WHERE j.id = ANY (due) AND j.group_key IS NOT NULL AND NOT j.placed ORDER BY j.group_key
   LOOP
     PERFORM queue_admit(in_queue, grouped, 0);
+  END LOOP;
+  RETURN cardinality(due);
+END
+$$;
+
+-- Does the same for one queue after the other, paused ones too, until it has taken up in_limit: so that jobs move on where nobody claims. To find them it goes from
+-- queue to queue in the indexes, a look at each in which something runs or is delayed.
+CREATE FUNCTION queue_take_up(in_limit integer)
+RETURNS TABLE (realm text, queue text, taken integer, ended bigint[]) LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+DECLARE
+  moment timestamptz := date_trunc('milliseconds', millrace_now());
+  late bigint;
+  q queues;
+BEGIN
+  FOR late IN
+    WITH RECURSIVE running AS (
+      (SELECT j.queue_number, j.lease_until AS at FROM queue_jobs j WHERE j.state = 'r' ORDER BY j.queue_number, j.lease_until LIMIT 1)
+      UNION ALL
+      SELECT n.queue_number, n.at FROM running l CROSS JOIN LATERAL (
+        SELECT j.queue_number, j.lease_until AS at FROM queue_jobs j
+        WHERE j.state = 'r' AND j.queue_number > l.queue_number ORDER BY j.queue_number, j.lease_until LIMIT 1
+      ) n
+    ), delayed AS (
+      (SELECT j.queue_number, j.visible_at AS at FROM queue_jobs j WHERE j.state = 'd' ORDER BY j.queue_number, j.visible_at LIMIT 1)
+      UNION ALL
+      SELECT n.queue_number, n.at FROM delayed l CROSS JOIN LATERAL (
+        SELECT j.queue_number, j.visible_at AS at FROM queue_jobs j
+        WHERE j.state = 'd' AND j.queue_number > l.queue_number ORDER BY j.queue_number, j.visible_at LIMIT 1
+      ) n
+    )
+    SELECT u.queue_number FROM (SELECT * FROM running UNION ALL SELECT * FROM delayed) u
+    WHERE u.at <= moment GROUP BY u.queue_number ORDER BY min(u.at), u.queue_number
+  LOOP
+    EXIT WHEN in_limit <= 0;
+    SELECT * INTO q FROM queues o WHERE o.number = late;
+    CONTINUE WHEN NOT FOUND OR (q.bound AND NOT queue_lock(q.number, false));
+    SELECT e.expired, e.ended INTO taken, ended FROM queue_take_up_expired(q, moment) e;
+    taken := taken + queue_take_up_due(q, moment);
+    CONTINUE WHEN taken = 0;
+    realm := q.realm;
+    queue := q.name;
+    in_limit := in_limit - taken;
+    RETURN NEXT;
   END LOOP;
 END
 $$;

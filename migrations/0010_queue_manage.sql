@@ -1,4 +1,43 @@
--- What happens to queues and their jobs beside the work: cancelled, brought back, purged, removed, expired.
+-- What happens to queues and their jobs beside the work: settings, cancelled, brought back, purged, removed, expired.
+
+-- Makes the queue or changes its settings; what is NULL stays. A change of group_concurrency holds at once; of very many groups queue_refit has to do the rest.
+CREATE FUNCTION queue_configure(
+  in_realm text, in_queue text, in_group_concurrency integer, in_max_attempts integer, in_backoff double precision[],
+  in_done_retention_ms bigint, in_dead_retention_ms bigint
+) RETURNS queues LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  q queues;
+BEGIN
+  -- The table, the queue's row, its lock: in this order pushes take them too. A removal, which has the table to itself, is over or has not begun.
+  LOCK TABLE queue_jobs IN ROW EXCLUSIVE MODE;
+  PERFORM queue_ensure(in_realm, in_queue);
+  UPDATE queues c SET
+    group_concurrency = coalesce(in_group_concurrency, c.group_concurrency), max_attempts = coalesce(in_max_attempts, c.max_attempts),
+    backoff = coalesce(in_backoff, c.backoff), done_retention_ms = coalesce(in_done_retention_ms, c.done_retention_ms),
+    dead_retention_ms = coalesce(in_dead_retention_ms, c.dead_retention_ms)
+  WHERE c.realm = in_realm AND c.name = in_queue
+  RETURNING * INTO STRICT q;
+  IF q.bound AND in_group_concurrency IS NOT NULL THEN
+    PERFORM queue_lock(q.number, true);
+    PERFORM queue_fit(q, NULL);
+  END IF;
+  RETURN q;
+END
+$$;
+
+-- Fits further groups, those after in_after, to the setting, and returns after which to go on; NULL when it is done.
+CREATE FUNCTION queue_refit(in_realm text, in_queue text, in_after text) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  q queues;
+BEGIN
+  SELECT * INTO q FROM queues WHERE realm = in_realm AND name = in_queue;
+  IF q.bound THEN
+    PERFORM queue_lock(q.number, true);
+    RETURN queue_fit(q, in_after);
+  END IF;
+  RETURN NULL;
+END
+$$;
 
 -- Cancels a job. The code is c (it is), r (it runs, and its worker learns of it), e (it has ended) or - (there is no such job); C: that lets another be claimed.
 CREATE FUNCTION queue_cancel(in_realm text, in_queue text, in_id bigint) RETURNS text LANGUAGE plpgsql VOLATILE AS $$

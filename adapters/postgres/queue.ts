@@ -27,6 +27,7 @@ import {
   idOf,
   nackTogether,
   type Place,
+  takeUp,
   type Wish,
 } from "./queue_settle.ts";
 import { openVacuum } from "./queue_vacuum.ts";
@@ -121,6 +122,7 @@ export function postgresQueue(pool: Pool, { vacuumAfter }: { vacuumAfter?: numbe
       });
       return add(options);
     },
+    takeUp: (limit) => takeUp(pool, limit),
     ack: (realm, name, acks) =>
       settle<Ack, AckOutcome>({ kind: "ack", place: { pool, realm, queue: name }, together: ackTogether }, acks),
     nack: (realm, name, nacks) =>

@@ -2,12 +2,13 @@
  * The queues themselves in PostgreSQL: their settings, figures and list.
  */
 import {
+  ATTEMPTS_ASKED_MOST,
   COUNTED_MOST,
   type QueueInfo,
   type QueueMinute,
   type QueueSettings,
   type QueueStats,
-} from "../../core/ports/queue.ts";
+} from "../../core/ports/queue_settings.ts";
 import type { Pool, Statement } from "./pool.ts";
 import { backoffText } from "./queue_push.ts";
 import type { Place } from "./queue_settle.ts";
@@ -25,17 +26,9 @@ const LIST: Statement = {
 };
 const CONFIGURE: Statement = {
   name: "queue_configure",
-  text: `INSERT INTO queues AS q (realm, name, created_at, group_concurrency, max_attempts, backoff, done_retention_ms, dead_retention_ms)
-    VALUES (
-      $1, $2, date_trunc('milliseconds', millrace_now()), coalesce($3::int, 1), coalesce($4::int, 5), coalesce($5::float8[], '{1000,2,3600000,0.2}'),
-      coalesce($6::bigint, 86400000), coalesce($7::bigint, 1209600000)
-    )
-    ON CONFLICT (realm, name) DO UPDATE SET
-      group_concurrency = coalesce($3::int, q.group_concurrency), max_attempts = coalesce($4::int, q.max_attempts),
-      backoff = coalesce($5::float8[], q.backoff), done_retention_ms = coalesce($6::bigint, q.done_retention_ms),
-      dead_retention_ms = coalesce($7::bigint, q.dead_retention_ms)
-    RETURNING ${COLUMNS}`,
+  text: `SELECT ${COLUMNS} FROM queue_configure($1, $2, $3::int, $4::int, $5::float8[], $6::bigint, $7::bigint) q`,
 };
+const REFIT: Statement = { name: "queue_refit", text: "SELECT queue_refit($1, $2, $3) AS after" };
 const PAUSE: Statement = {
   name: "queue_pause",
   text: "UPDATE queues q SET paused = $3 WHERE q.realm = $1 AND q.name = $2 RETURNING q.number",
@@ -46,14 +39,27 @@ const liveCount = (state: string) =>
 const endedCount = (state: string) =>
   `(SELECT count(*)::float8 FROM (SELECT FROM queue_ended e WHERE e.queue_number = q.number AND e.state = '${state}' LIMIT ${COUNTED_MOST}) c)`;
 
+/** In the order of the state's index, so that no more is read. */
+const firstAttempts = (state: string, order: string) =>
+  `(SELECT j.attempt FROM queue_jobs j WHERE j.queue_number = q.number AND j.state = '${state}' ORDER BY ${order} LIMIT ${ATTEMPTS_ASKED_MOST})`;
+const ATTEMPTS = [
+  firstAttempts("w", "j.priority DESC, j.position"),
+  firstAttempts("h", "j.position"),
+  firstAttempts("d", "j.visible_at, j.id"),
+  firstAttempts("r", "j.lease_until, j.id"),
+].join(" UNION ALL ");
+
 const STATS: Statement = {
   name: "queue_stats",
   text: `SELECT ${COLUMNS}, w.waiting, w.oldest_ms, ${liveCount("h")} AS held, ${liveCount("d")} AS delayed, ${liveCount("r")} AS running,
-      ${endedCount("o")} AS done, ${endedCount("x")} AS dead, ${endedCount("c")} AS cancelled
+      ${endedCount("o")} AS done, ${endedCount("x")} AS dead, ${endedCount("c")} AS cancelled, a.claimed, a.attempts, a.most_attempts
     FROM queues q CROSS JOIN LATERAL (
       SELECT count(*)::float8 AS waiting, millrace_ms(millrace_now()) - millrace_ms(min(c.visible_at)) AS oldest_ms
       FROM (SELECT j.visible_at FROM queue_jobs j WHERE j.queue_number = q.number AND j.state = 'w' LIMIT ${COUNTED_MOST}) c
-    ) w
+    ) w CROSS JOIN LATERAL (
+      SELECT count(*)::float8 AS claimed, coalesce(sum(c.attempt), 0)::float8 AS attempts, coalesce(max(c.attempt), 0) AS most_attempts
+      FROM (${ATTEMPTS}) c WHERE c.attempt > 0
+    ) a
     WHERE q.realm = $1 AND q.name = $2`,
 };
 const MINUTES: Statement = {
@@ -77,7 +83,8 @@ interface InfoRow {
 }
 
 type Counts = Record<"waiting" | "held" | "delayed" | "running" | "done" | "dead" | "cancelled", number>;
-type StatsRow = InfoRow & Counts & { oldest_ms: number | null };
+type Attempts = Record<"claimed" | "attempts" | "most_attempts", number>;
+type StatsRow = InfoRow & Counts & Attempts & { oldest_ms: number | null };
 
 /** The queue's settings, or null. */
 export async function infoOf({ pool, realm, queue }: Place): Promise<QueueInfo | null> {
@@ -103,7 +110,17 @@ export async function configureQueue(
     ...[realm, queue, groupConcurrency ?? null, maxAttempts ?? null],
     ...[backoff ? backoffText(backoff) : null, doneRetentionMs ?? null, deadRetentionMs ?? null],
   ]);
+  if (groupConcurrency !== undefined) await refit({ pool, realm, queue });
   return opened(row!);
+}
+
+/** In parts, so that neither the lock is held long nor the time limit of a statement reached where there are very many groups. */
+async function refit({ pool, realm, queue }: Place): Promise<void> {
+  let after: string | null = null;
+  do {
+    const [row]: { after: string | null }[] = await pool.query(REFIT, [realm, queue, after]);
+    after = row!.after;
+  } while (after !== null);
 }
 
 /** Pauses or resumes; false when there is no such queue. */
@@ -128,6 +145,7 @@ export async function statsOf({ pool, realm, queue }: Place): Promise<QueueStats
       cancelled: most(row.cancelled),
     },
     held: row.held,
+    attempts: { jobs: row.claimed, sum: row.attempts, most: row.most_attempts },
     oldestWaitingMs: row.oldest_ms === null ? null : Math.max(0, row.oldest_ms),
     minutes: minutes.map(({ at_ms, ...counts }) => ({ at: new Date(at_ms), ...counts })),
   };

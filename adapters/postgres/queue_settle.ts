@@ -13,6 +13,7 @@ import type {
   ExtendOutcome,
   Nack,
   NackOutcome,
+  TakenUp,
 } from "../../core/ports/queue.ts";
 import { plainArray, textArray } from "./array.ts";
 import type { Pool, Statement } from "./pool.ts";
@@ -36,6 +37,10 @@ const CLAIM: Statement = {
   text: `SELECT n, id, payload, attempt, max_attempts, priority, group_key, created_ms, lease_ms
     FROM queue_claim($1, $2, $3::uuid[], $4::bigint[])`,
   asText: true,
+};
+const TAKE_UP: Statement = {
+  name: "queue_take_up",
+  text: "SELECT realm, queue, taken AS count, ended::text[] FROM queue_take_up($1)",
 };
 const ACK: Statement = {
   name: "queue_ack",
@@ -79,6 +84,11 @@ export async function claimTogether({ pool, realm, queue }: Place, wishes: reado
     at += own.length;
     return { jobs: own, dueInMs: own.length > 0 || due === null ? null : Math.max(0, Number(due)) };
   });
+}
+
+/** Takes up ended leases and jobs that came due, wherever there are any. */
+export function takeUp(pool: Pool, limit: number): Promise<TakenUp[]> {
+  return pool.query<TakenUp>(TAKE_UP, [limit]);
 }
 
 /** Random tokens of 128 bits: drawn here, since the server's own random UUIDs have fewer. */

@@ -3,24 +3,15 @@
  * input. Payloads, results and progress are JSON texts that the store does not read. All times are the store's clock.
  *
  * A job waits, is claimed (`running`, under a lease), and ends: `done`, `dead` or `cancelled`. A claim counts as an attempt. A lease
- * whose time is over stays good until another claim takes its job up; from then on its token MUST be refused and MUST change nothing.
- * A job that was claimed `maxAttempts` times and neither acknowledged nor given back MUST become dead in the claim that would have
- * claimed it once more. Ended jobs are kept for the retention of their queue.
+ * whose time is over stays good until a claim or `takeUp` takes its job up; from then on its token MUST be refused and MUST change nothing.
+ * A job that was claimed `maxAttempts` times and neither acknowledged nor given back MUST become dead when it is taken up, so that no
+ * claim gets it once more. Ended jobs are kept for the retention of their queue.
  *
  * A queue comes into being with its first job or with `configure`. What has no queue has no jobs: reads of it find nothing.
  */
+import type { Backoff, JobState, QueueInfo, QueueSettings, QueueStats } from "./queue_settings.ts";
 
-/** Where a job stands; `delayed`: its time has not come; `waiting`: it may be claimed, or is held back by its group or its key. */
-export type JobState = "waiting" | "delayed" | "running" | "done" | "dead" | "cancelled";
-
-/** How long a job rests before the attempt after a failed one: `delayMs · factor^(attempt − 1)`, at most `mostMs`, less up to `jitter` of it by chance. */
-export interface Backoff {
-  delayMs: number;
-  factor: number;
-  mostMs: number;
-  /** 0 (exact) to 1 (anything down to no rest at all). */
-  jitter: number;
-}
+export type { Backoff, JobState } from "./queue_settings.ts";
 
 /**
  * One job of a kind. While a job with the key has not ended, a push with the same key
@@ -74,7 +65,7 @@ export type PushOutcome = { status: "pushed"; jobs: PushedJob[] };
 export interface ClaimedJob {
   id: string;
   payload: string;
-  /** 1 at the first claim; it only grows, so it also fences what the worker does elsewhere. */
+  /** 1 at the first claim, and at the first after a redrive; in between it only grows. */
   attempt: number;
   maxAttempts: number;
   /** 32 hex digits, random, this claim's alone. */
@@ -161,62 +152,19 @@ export interface Job {
   redrives: number;
 }
 
-export interface QueueSettings {
-  /** How many jobs of one group may be under way; a change holds for a group from its next push or end of a job on. */
-  groupConcurrency: number;
-  /** For jobs that name none. */
-  maxAttempts: number;
-  backoff: Backoff;
-  /** How long done and cancelled jobs are kept from their end on, and dead ones. */
-  doneRetentionMs: number;
-  deadRetentionMs: number;
-}
-
-/** What a queue has until it is configured. */
-export const QUEUE_DEFAULTS: Readonly<QueueSettings> = {
-  groupConcurrency: 1,
-  maxAttempts: 5,
-  backoff: { delayMs: 1_000, factor: 2, mostMs: 3_600_000, jitter: 0.2 },
-  doneRetentionMs: 86_400_000,
-  deadRetentionMs: 1_209_600_000,
-};
-
-/** The most jobs of one state that `stats` counts: beyond, it says this number. */
-export const COUNTED_MOST = 1_000_000;
-
 /** How many leases that ended and how many jobs that came due each claim takes up before it claims, the earliest first; it MAY leave them to another that is at them. */
 export const TAKEN_UP_MOST = 200;
 
+/** What was taken up in a queue: how many leases that ended and jobs that came due, and the ids of those that became dead or cancelled with it. */
+export interface TakenUp {
+  realm: string;
+  queue: string;
+  count: number;
+  ended: string[];
+}
+
 /** What the store says of an attempt whose lease ran out. */
 export const LEASE_EXPIRED = "The lease expired.";
-
-export interface QueueInfo {
-  queue: string;
-  paused: boolean;
-  settings: QueueSettings;
-  createdAt: Date;
-}
-
-/** What happened in the minute that begins `at`: jobs pushed, attempts begun, ended well, given back and run out, jobs that became dead. */
-export interface QueueMinute {
-  at: Date;
-  pushed: number;
-  claimed: number;
-  acked: number;
-  nacked: number;
-  expired: number;
-  dead: number;
-}
-
-export interface QueueStats extends QueueInfo {
-  counts: Record<JobState, number>;
-  /** Of those waiting, how many are held back by their group or key. */
-  held: number;
-  /** How long ago the job that has waited longest could first have been claimed; null when none may be claimed. */
-  oldestWaitingMs: number | null;
-  /** The last 15 minutes in which anything happened within the last hour, the present one first. */
-  minutes: QueueMinute[];
-}
 
 /** A page of jobs and where the next one begins, `null` after the last. */
 export type JobPage = { jobs: Job[]; next: string | null };
@@ -264,6 +212,11 @@ export interface Queue {
   push(command: PushJobs): Promise<PushOutcome>;
   /** Up to `limit` (1 to 100) jobs that may be claimed now. Two claims MUST NOT get the same job while a lease is good. A paused queue gives none. */
   claim(realm: string, queue: string, options: { limit: number; leaseMs: number }): Promise<Claimed>;
+  /**
+   * Takes up, as a claim does first, in one queue after the other of all realms, paused ones too, those first in which something has been due longest, until it has
+   * taken up `limit` or more; returns where it took up any. It MAY leave what another is at.
+   */
+  takeUp(limit: number): Promise<TakenUp[]>;
   /** Ends jobs as done, each by its token, with an outcome for each in the order given. */
   ack(realm: string, queue: string, acks: readonly Ack[]): Promise<AckOutcome[]>;
   /** Gives jobs back, each by its token. */

@@ -119,6 +119,7 @@ test("stats tell depth, oldest age, rates and attempts", async () => {
   const { body } = await ask("GET", "/queue/work");
   assert.equal(body.counts, { waiting: 2, delayed: 1, running: 1, done: 1, dead: 1, cancelled: 0 });
   assert.equal([body.depth, body.held, body.oldest_waiting_seconds], [4, 1, 91.5]);
+  assert.equal(body.attempts, { jobs: 1, mean: 1, most: 1 });
   assert.equal(body.per_minute, {
     pushed: 6 / 5,
     claimed: 2 / 5,
@@ -156,6 +157,40 @@ test("settings hold for jobs that do not say otherwise, and what is left out sta
   assert.ok(id);
   for (const bad of [{ max_attempts: 0 }, { backoff_jitter: 2 }, { backoff_factor: 0.5 }, { colour: "red" }])
     assert.equal(refusal(await ask("PATCH", "/queue/work", bad)), [400, "invalid_input"], JSON.stringify(bad));
+});
+
+test("a change of group_concurrency holds at once, and whoever waits for jobs gets those that it lets go ahead", async () => {
+  const { ask, begin, push, take, claim, advance } = openQueued();
+  await ask("PATCH", "/queue/work", { group_concurrency: 3 });
+  for (const payload of [1, 2, 3]) await push(payload, { group: "a" });
+  assert.is((await take()).payload, 1);
+  await ask("PATCH", "/queue/work", { group_concurrency: 1 });
+  assert.equal(await claim({ limit: 10 }), []);
+  const waiting = await begin("POST", "/queue/work/claim", { wait_seconds: 30, limit: 10 });
+  assert.is(waiting.reply, undefined);
+  await ask("PATCH", "/queue/work", { group_concurrency: 2 });
+  await advance(0);
+  assert.equal(payloads(waiting.reply!), [2]);
+});
+
+test("a job that nobody claims any more is dead within seconds of its lease, and whoever waits for its end is told", async () => {
+  const { app, ask, begin, push, take, job, ack, advance, stop } = openQueued();
+  const { id } = await push("last", { max_attempts: 1 });
+  const again = await push("again");
+  app.start();
+  const lost = await take({ visibility_timeout_seconds: 1 });
+  await take({ visibility_timeout_seconds: 1 });
+  await advance(500);
+  const waiting = await begin("GET", `/queue/work/${id}?wait=30`);
+  assert.is((await job(id)).state, "running");
+  // Between two of the looks that are for lost knocks.
+  await advance(4_600);
+  assert.equal([waiting.reply?.body.state, waiting.reply?.body.error], ["dead", "The lease expired."]);
+  assert.equal(payloads(await ask("GET", "/queue/work/dead")), ["last"]);
+  assert.is((await job(again.id)).state, "waiting");
+  assert.equal(refusal(await ack(lost)), [409, "conflict", "lease_lost"]);
+  assert.is((await ask("POST", "/queue/work/redrive")).body.redriven, 1);
+  await stop();
 });
 
 test("what has ended is forgotten when its retention is over, by a duty", async () => {

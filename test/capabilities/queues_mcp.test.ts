@@ -61,6 +61,18 @@ test("with tools alone an agent puts in, claims, reports, acknowledges and looks
   await close();
 });
 
+test("with tools alone an agent looks at a schedule, and forgets a queue that is empty", async () => {
+  const server = openQueued();
+  const { call, close } = await agent(server, SERVICE);
+  const named = { namespace: "research", name: "nightly" };
+  await call("queue_schedule_put", { ...named, cron: "30 2 * * *", payload: 1 });
+  assert.is((await call("queue_schedule_get", named)).cron, "30 2 * * *");
+  assert.match(await rejection(call("queue_delete", { namespace: "research" })), /^conflict: /);
+  await call("queue_schedule_delete", named);
+  assert.is((await call("queue_delete", { namespace: "research" })).removed, true);
+  await close();
+});
+
 test("a token's scopes hold for the tools too", async () => {
   const server = openQueued();
   const { body } = await server.ask("POST", "/tokens", { label: "agent", scopes: ["queues:write:research"] });
@@ -82,9 +94,16 @@ test("the tools tell an agent how to work, and which of them destroy", async () 
   for (const word of ["acknowledge", "lease_token", "nack", "extend", "conflict", "not as instructions"])
     assert.match(claim.description!, word);
   const destructive = ours.filter(({ annotations }) => annotations?.destructiveHint).map(({ name }) => name);
-  assert.equal(destructive.sort(), ["queue_cancel", "queue_purge", "queue_schedule_delete"]);
+  assert.equal(destructive.sort(), ["queue_cancel", "queue_delete", "queue_purge", "queue_schedule_delete"]);
   const reading = ours.filter(({ annotations }) => annotations?.readOnlyHint).map(({ name }) => name);
-  assert.equal(reading.sort(), ["queue_job", "queue_jobs", "queue_list", "queue_schedule_list", "queue_stats"]);
+  assert.equal(reading.sort(), [
+    "queue_job",
+    "queue_jobs",
+    "queue_list",
+    "queue_schedule_get",
+    "queue_schedule_list",
+    "queue_stats",
+  ]);
   await close();
 });
 

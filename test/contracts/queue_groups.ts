@@ -79,6 +79,9 @@ function keepsOrder(keeps: Keeps<StoreHarness>): void {
   });
 }
 
+const limit = (h: StoreHarness, groupConcurrency: number) =>
+  h.database.queue.configure(h.realm, "q", { groupConcurrency });
+
 function keepsLimits(keeps: Keeps<StoreHarness>): void {
   keeps("a queue's setting lets that many of each group run at once", async (h) => {
     await h.database.queue.configure(h.realm, "q", { groupConcurrency: 3 });
@@ -94,19 +97,69 @@ function keepsLimits(keeps: Keeps<StoreHarness>): void {
     assert.equal(await claimed(h), ["3", "4"]);
   });
 
-  keeps("a change of the setting holds from the group's next push or end of a job on", async (h) => {
-    const group = "a";
-    await push(h, ...Array.from({ length: 6 }, (_, n) => job(n, { group })));
-    const first = await claimOne(h);
-    await h.database.queue.configure(h.realm, "q", { groupConcurrency: 2 });
-    await push(h, job(6, { group }));
+  keeps("a setting that is raised lets more of every group come at once", async (h) => {
+    await limit(h, 1);
+    await push(h, ...[0, 1, 2, 3].flatMap((n) => [job(n, { group: "a" }), job(n + 10, { group: "b" })]));
+    await claimOne(h);
+    await limit(h, 2);
+    assert.equal(await claimed(h), ["10", "1", "11"]);
+    await limit(h, 4);
+    assert.equal(await claimed(h), ["2", "12", "3", "13"]);
+  });
+
+  keeps("a setting that is lowered holds at once: the earliest keep their places, and what runs goes on", async (h) => {
+    await limit(h, 3);
+    await push(
+      h,
+      ...[0, 1, 2, 3].map((n) => job(n, { group: "a" })),
+      ...[10, 11, 12].map((n) => job(n, { group: "b" })),
+    );
+    const [first] = await claim(h, 1);
+    await limit(h, 1);
+    assert.equal(await listed(h, "waiting"), ["10", "1", "2", "3", "11", "12"]);
+    assert.is((await h.database.queue.stats(h.realm, "q"))?.held, 5);
+    const [other, ...rest] = await claim(h);
+    assert.equal([other?.payload, rest.length], ["10", 0]);
+    await ack(h, first!);
     const second = await claimOne(h);
     assert.is(second.payload, "1");
-    await h.database.queue.configure(h.realm, "q", { groupConcurrency: 1 });
-    await ack(h, first);
-    assert.equal(await claimed(h), []);
+    await limit(h, 3);
+    assert.equal(await claimed(h), ["2", "3", "11", "12"]);
+    await limit(h, 1);
     await ack(h, second);
-    assert.equal(await claimed(h), ["2"]);
+    assert.equal(await claimed(h), []);
+  });
+
+  keeps("where more run than a lowered setting lets, the next comes when enough have ended", async (h) => {
+    await limit(h, 3);
+    await push(h, ...[0, 1, 2, 3].map((n) => job(n, { group: "a" })));
+    const running = await claim(h);
+    assert.is(running.length, 3);
+    await limit(h, 1);
+    for (const each of running) {
+      assert.equal(await claimed(h), []);
+      assert.is((await ack(h, each)).status, "acked");
+    }
+    assert.equal(await claimed(h), ["3"]);
+  });
+
+  keeps("a job that rests before its next attempt has its place only while the setting has room for it", async (h) => {
+    await limit(h, 2);
+    await push(h, job(1, { group: "a" }), job(2, { group: "a" }), job(3, { group: "a" }));
+    const [one, two] = await claim(h, 2);
+    await nack(h, one!, { delayMs: 30_000 });
+    await limit(h, 1);
+    await h.advance(31_000);
+    assert.equal(await claimed(h), []);
+    await ack(h, two!);
+    assert.equal(await claimed(h), ["3"]);
+    await push(h, job(4, { group: "b" }), job(5, { group: "b" }));
+    await nack(h, await claimOne(h), { delayMs: 30_000 });
+    await limit(h, 1);
+    assert.equal(await claimed(h), []);
+    await limit(h, 2);
+    await h.advance(31_000);
+    assert.equal((await claimed(h)).sort(), ["1", "4", "5"]);
   });
 
   keeps(

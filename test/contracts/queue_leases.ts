@@ -2,6 +2,7 @@
  * What every queue store promises of leases: whose job it is, for how long, and what becomes of one whose worker falls silent.
  */
 import * as assert from "uvu/assert";
+import type { TakenUp } from "../../core/ports/queue.ts";
 import type { Keeps } from "../support/promises.ts";
 import {
   ack,
@@ -16,12 +17,13 @@ import {
   read,
   stateOf,
 } from "../support/queue_steps.ts";
-import type { StoreHarness } from "../support/store_harness.ts";
+import { type StoreHarness, untilNone } from "../support/store_harness.ts";
 
 /** Registers the promises. */
 export function keepsLeases(keeps: Keeps<StoreHarness>): void {
   keepsTokens(keeps);
   keepsAttempts(keeps);
+  keepsTakingUp(keeps);
   keepsExtensions(keeps);
   keepsCancels(keeps);
 }
@@ -135,6 +137,72 @@ function keepsAttempts(keeps: Keeps<StoreHarness>): void {
     assert.is(new Set(again.map(({ id }) => id)).size, 225);
     const { counts } = (await h.database.queue.stats(h.realm, "q"))!;
     assert.equal([counts.waiting, counts.running, counts.dead], [0, 225, 225]);
+  });
+}
+
+/** Takes up whatever is late, and tells what it was in the queues of the harness. */
+async function takeUpAll({ realm, database }: StoreHarness): Promise<TakenUp[]> {
+  const ours: TakenUp[] = [];
+  await untilNone(async () => {
+    const found = await database.queue.takeUp(50);
+    assert.ok(found.slice(0, -1).reduce((sum, { count }) => sum + count, 0) < 50, "it went on after its limit");
+    ours.push(...found.filter((each) => each.realm.startsWith(realm)));
+    return found.length;
+  });
+  return ours;
+}
+
+function keepsTakingUp(keeps: Keeps<StoreHarness>): void {
+  keeps("what nobody claims any more moves on all the same: leases end, and jobs die or come due", async (h) => {
+    const [one, two, three] = await push(h, job(1, { maxAttempts: 1 }), job(2), job(3));
+    await push(h, job(4, { delayMs: 30_000 }), job(5, { delayMs: 90_000 }));
+    const running = await claim(h, 3, 30_000);
+    await h.database.queue.cancel(h.realm, "q", three!.id);
+    assert.equal(await takeUpAll(h), []);
+    await h.advance(31_000);
+    const [taken, ...more] = await takeUpAll(h);
+    assert.equal(more, []);
+    assert.equal(
+      { ...taken, ended: taken?.ended.sort() },
+      { realm: h.realm, queue: "q", count: 4, ended: [one!.id, three!.id].sort() },
+    );
+    const dead = await read(h, one!.id);
+    assert.equal([dead.state, dead.attempt, dead.error], ["dead", 1, "The lease expired."]);
+    assert.equal([await stateOf(h, two!.id), await stateOf(h, three!.id)], ["waiting", "cancelled"]);
+    assert.equal([await listed(h, "waiting"), await listed(h, "delayed")], [["2", "4"], ["5"]]);
+    for (const each of running) assert.is((await ack(h, each)).status, "stale");
+    assert.equal(await h.database.queue.redrive(h.realm, "q", [one!.id]), [one!.id]);
+    assert.equal(await claimed(h), ["2", "4", "1"]);
+  });
+
+  keeps("however many queues have something late, paused ones too, all are gone through", async (h) => {
+    for (let n = 0; n < 8; n += 1) {
+      const at = { realm: `${h.realm}${n % 2}`, database: h.database, queue: `q${n}` };
+      await push(
+        at,
+        ...Array.from({ length: 30 }, (_, i) => job(i, { maxAttempts: 1, ...(n < 4 && { group: `${i}` }) })),
+      );
+      await claim(at, 30, 30_000);
+      if (n % 3 === 0) await h.database.queue.pause(at.realm, at.queue, true);
+    }
+    await h.advance(31_000);
+    const taken = await takeUpAll(h);
+    assert.equal(
+      taken.map(({ queue, count, ended }) => [queue, count, ended.length]).sort(),
+      Array.from({ length: 8 }, (_, n) => [`q${n}`, 30, 30]),
+    );
+    for (let n = 0; n < 8; n += 1)
+      assert.is((await h.database.queue.stats(`${h.realm}${n % 2}`, `q${n}`))?.counts.dead, 30);
+  });
+
+  keeps("the next of a group comes when the one before it is taken up", async (h) => {
+    const group = "g";
+    await push(h, job(1, { group, maxAttempts: 1 }), job(2, { group }));
+    await claimOne(h, 30_000);
+    await h.advance(31_000);
+    assert.is((await takeUpAll(h)).length, 1);
+    assert.is((await h.database.queue.stats(h.realm, "q"))?.held, 0);
+    assert.equal(await claimed(h), ["2"]);
   });
 }
 

@@ -2,26 +2,16 @@
  * Random sequences of calls of a queue store, each held against the memory twin, which is the model: the same outcomes, the same jobs in the same
  * places. Ids and tokens are each store's own, so they are told by their order; times are whole hours from the beginning, and a millisecond passes with each call.
  */
-import process from "node:process";
 import fc from "fast-check";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { memoryClock } from "../../core/ports/memory/clock.ts";
 import { memoryQueue } from "../../core/ports/memory/queue.ts";
-import type { PushedJob, Queue } from "../../core/ports/queue.ts";
+import type { PushedJob } from "../../core/ports/queue.ts";
+import { type Counted, runModel, tell } from "../support/model_runs.ts";
+import type { ModelStore } from "../support/model_schema.ts";
 import { call, HOUR, openSide, type Side, type Step, step } from "./queue_model_steps.ts";
 
-export interface QueueModelHarness {
-  readonly queue: Queue;
-  /** The store's clock. */
-  now(): number;
-  advance(ms: number): Promise<void>;
-  /** Lets at least a millisecond pass. */
-  tick(): Promise<void>;
-  /** Empties the store. */
-  reset(): Promise<void>;
-  close(): Promise<void>;
-}
+type Twin = ModelStore<"queue">;
 
 /** Outcomes without which the sequences would prove little. */
 const WANTED = [
@@ -55,43 +45,31 @@ const WANTED = [
     "purge some",
     "expire some",
     "tick ticked",
+    "takeUp some",
   ],
   ...["expired lease", "claim again", "stats held", "configure", "pause"],
 ];
 
-/** Runs `runs` sequences over the store that `open` opens. */
-export function queueModel(name: string, runs: number, open: () => Promise<QueueModelHarness>): void {
-  const test = suite(`queue model, ${name}`);
-  test(`${runs} sequences of calls come out as the model's do`, async () => {
-    const harness = await open();
-    const seed = Number(process.env.TEST_SEED) || (Math.random() * 2 ** 31) | 0;
-    const counted = { steps: 0, told: new Set<string>() };
-    try {
-      const property = fc.asyncProperty(fc.array(step, { minLength: 6, maxLength: 32, size: "max" }), (steps) =>
-        holds(steps, harness, counted),
-      );
-      await fc.assert(property, { seed, numRuns: runs, includeErrorInReport: true });
-    } finally {
-      await harness.close();
-    }
-    for (const told of runs < 1_000 ? [] : WANTED) assert.ok(counted.told.has(told), `no sequence came to "${told}"`);
-    console.log(`queue model, ${name}: ${runs} sequences, ${counted.steps} calls, differences: 0 (TEST_SEED=${seed})`);
+/** Runs the model over the store that `open` opens. */
+export function queueModel(twin: string, open: () => Promise<Twin>): void {
+  runModel({
+    name: `queue model, ${twin}`,
+    of: "calls",
+    sequences: fc.array(step, { minLength: 6, maxLength: 32, size: "max" }),
+    open,
+    holds,
+    wanted: () => ({ kinds: WANTED, times: 1 }),
   });
-  test.run();
 }
 
-async function holds(
-  steps: readonly Step[],
-  harness: QueueModelHarness,
-  counted: { steps: number; told: Set<string> },
-): Promise<void> {
-  await harness.reset();
+async function holds(steps: readonly Step[], store: Twin, counted: Counted): Promise<void> {
+  await store.reset();
   const clock = memoryClock();
   const model = openSide(memoryQueue(clock).queue, () => clock.now().getTime());
-  const twin = openSide(harness.queue, harness.now);
+  const twin = openSide(store.database.queue, store.now);
   const pass = async (ms: number) => {
     clock.jump(ms);
-    await harness.advance(ms);
+    await store.advance(ms);
   };
   for (const [index, one] of steps.entries()) {
     counted.steps += 1;
@@ -101,11 +79,11 @@ async function holds(
     }
     const expected = await call(model, one);
     assert.equal(await call(twin, one), expected, `${index}: ${JSON.stringify(one)}`);
-    for (const kind of kindOf(one, expected)) counted.told.add(kind);
+    for (const kind of kindOf(one, expected)) tell(counted, kind);
     clock.jump(1);
-    await harness.tick();
+    await store.tick();
   }
-  for (const kind of await samePictures(model, twin)) counted.told.add(kind);
+  for (const kind of await samePictures(model, twin)) tell(counted, kind);
 }
 
 /** At the end everything is in the same place, and what may be claimed comes in the same order. */
@@ -152,7 +130,8 @@ function kindOf(one: Step, told: unknown): string[] {
     case "cancel":
       return [`cancel ${(told as { status: string }).status}`];
     case "redrive":
-      return (told as unknown[]).length > 0 ? ["redrive some"] : [];
+    case "takeUp":
+      return (told as unknown[]).length > 0 ? [`${one.call} some`] : [];
     case "redriveAll":
     case "purge":
     case "expire":

@@ -30,7 +30,7 @@ export type Step =
   | { call: "pause"; queue: Name; paused: boolean }
   | { call: "configure"; queue: Name; groupConcurrency: number; maxAttempts: number; doneHours: number }
   | { call: "stats" | "remove"; queue: Name }
-  | { call: "expire"; limit: number }
+  | { call: "expire" | "takeUp"; limit: number }
   | { call: "schedule"; queue: Name; name: string; job: PlannedJob; hours: number; paused: boolean }
   | { call: "tick"; of: number; hours: number }
   | { call: "advance"; hours: number };
@@ -110,17 +110,18 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
   weighted(2, fc.record({ call: is("list"), queue, state, limit })),
   weighted(1, fc.record({ call: is("pause"), queue, paused: fc.constantFrom(false, false, true) })),
   weighted(
-    1,
+    4,
     fc.record({
       call: is("configure"),
       queue,
-      groupConcurrency: fc.constantFrom(1, 2),
+      groupConcurrency: fc.constantFrom(1, 2, 3),
       maxAttempts: fc.constantFrom(1, 2, 3),
       doneHours: fc.constantFrom(2, 40),
     }),
   ),
   weighted(1, fc.record({ call: fc.constantFrom("stats" as const, "remove" as const), queue })),
   weighted(1, fc.record({ call: is("expire"), limit })),
+  weighted(3, fc.record({ call: is("takeUp"), limit })),
   weighted(
     2,
     fc.record({
@@ -218,12 +219,18 @@ export async function call(side: Side, one: Exclude<Step, { call: "advance" }>):
           counts: stats.counts,
           held: stats.held,
           paused: stats.paused,
+          attempts: stats.attempts,
           age: age === null ? null : hoursOf(age),
         }
       );
     }
     case "expire":
       return store.expire(one.limit);
+    case "takeUp":
+      return (await store.takeUp(one.limit)).map(({ ended, ...rest }) => ({
+        ...rest,
+        ended: ended.map((id) => ordinal(side, id)),
+      }));
     case "schedule": {
       const { queue, name, job, hours, paused } = one;
       const nextAt = new Date(side.now() + hours * HOUR);

@@ -117,6 +117,8 @@ function keepsPlans(keeps: KeepsOwn): void {
       await queue.purge(REALM, "q", "dead", 3);
       await queue.purge(REALM, "q", "waiting", 100);
       await queue.expire(10);
+      await queue.takeUp(5);
+      for (const groupConcurrency of [3, 1]) await queue.configure(REALM, "q", { groupConcurrency });
     };
     await query("VACUUM ANALYZE");
     for (let round = 0; round < 3; round += 1) await use();
@@ -239,7 +241,64 @@ function keepsWaiting(keeps: KeepsOwn): void {
   });
 }
 
+/** Returns once a statement with that word waits for a lock. */
+function waitingFor(session: pg.Client, word: string): Promise<void> {
+  const text = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1";
+  return eventually(`${word} waits`, async () => ((await session.query(text, [`%${word}%`])).rowCount ?? 0) > 0);
+}
+
 function keepsSoundness(keeps: KeepsOwn): void {
+  keeps(
+    "a limit that is lowered while a claim is under way counts what that claim takes",
+    async ({ queue, connect }) => {
+      await queue.configure(REALM, "q", { groupConcurrency: 2 });
+      await push(queue, 2, { group: "g" });
+      const other = await connect();
+      await other.query("BEGIN");
+      await other.query(
+        "UPDATE queue_jobs SET state = 'r', lease_until = now() + interval '1 minute', lease_token = gen_random_uuid() WHERE payload = '1'",
+      );
+      // One statement of those that lower it: the next would put right what this one got wrong.
+      const second = await connect();
+      const lowered = second.query("SELECT queue_configure($1, 'q', 1, NULL, NULL, NULL, NULL)", [REALM]);
+      await waitingFor(other, "queue_configure");
+      await other.query("COMMIT");
+      await lowered;
+      assert.equal(await claim(queue, 9), []);
+    },
+  );
+
+  keeps("a change of the limit holds for more groups than one statement fits, at once", async ({ queue, query }) => {
+    await queue.configure(REALM, "q", { groupConcurrency: 2 });
+    await push(queue, 2, { group: "" });
+    await query(`
+      INSERT INTO queue_jobs (
+        id, queue_number, position, created_at, visible_at, max_attempts, priority, state, payload, group_key, placed
+      )
+      SELECT nextval('queue_order'), q.number, currval('queue_order'), now(), now(), 5, 0, 'w', '1', 'g' || g, true
+      FROM queues q, generate_series(1, 10500) g, generate_series(1, 2)`);
+    await query("INSERT INTO queue_groups SELECT number, 'g' || g, 2 FROM queues, generate_series(1, 10500) g");
+    for (const groupConcurrency of [1, 2, 1]) {
+      await queue.configure(REALM, "q", { groupConcurrency });
+      const [told] = await query("SELECT count(*)::int FROM queue_jobs WHERE state = 'w' AND placed");
+      assert.is(told!.count, 10_501 * groupConcurrency);
+    }
+    for (const text of Object.values(UNSOUND).slice(0, 1)) assert.equal(await query(text), []);
+  });
+
+  keeps("a push that waited for a change of the limit keeps to the new one", async ({ queue, connect }) => {
+    await queue.configure(REALM, "q", { groupConcurrency: 3 });
+    await push(queue, 1, { group: "other" });
+    const other = await connect();
+    await other.query("BEGIN");
+    await other.query("SELECT queue_configure($1, 'q', 1, NULL, NULL, NULL, NULL)", [REALM]);
+    const pushed = push(queue, 3, { group: "g" });
+    await waitingFor(other, "queue_push");
+    await other.query("COMMIT");
+    await pushed;
+    assert.is((await claim(queue, 9)).length, 2);
+  });
+
   keeps(
     "whatever two processes do to groups and keys at once, nobody waits in a circle and nothing is left over",
     async (own) => {
@@ -250,6 +309,7 @@ function keepsSoundness(keeps: KeepsOwn): void {
         backoff: { delayMs: 3, factor: 1, mostMs: 3, jitter: 0.5 },
       });
       await storm([queue, other], { realm: REALM, queue: "q", rounds: 60 });
+      await queue.configure(REALM, "q", { groupConcurrency: 2 });
       for (const [what, text] of Object.entries(UNSOUND)) assert.equal(await query(text), [], what);
       await query("UPDATE queue_jobs SET visible_at = now() WHERE state = 'd'");
       await query("UPDATE queue_jobs SET lease_until = now() WHERE state = 'r'");

@@ -51,8 +51,10 @@ export async function storm(sides: readonly [Queue, Queue], { realm, queue, roun
   }
 
   async function meddle(store: Queue): Promise<void> {
-    const kind = below(6);
-    if (kind < 3) await store.cancel(realm, queue, ids.at(-1 - below(20)) ?? "1");
+    const kind = below(8);
+    if (kind === 7) await store.configure(realm, queue, { groupConcurrency: 1 + below(3) });
+    else if (kind === 6) await store.takeUp(1);
+    else if (kind < 3) await store.cancel(realm, queue, ids.at(-1 - below(20)) ?? "1");
     else if (kind < 5) await store.redriveAll(realm, queue, 3);
     else await store.purge(realm, queue, STATES[below(5)]!, 2);
   }
@@ -73,7 +75,10 @@ export const UNSOUND: Readonly<Record<string, string>> = {
   "a group's count of places is not that of the jobs that have one": `
     SELECT * FROM (SELECT group_key, sum(placed::int) AS placed FROM queue_jobs WHERE group_key IS NOT NULL GROUP BY group_key) j
     FULL JOIN queue_groups g USING (group_key) WHERE coalesce(j.placed, 0) <> coalesce(g.taken, 0)`,
-  "a group has more places taken than it has": "SELECT * FROM queue_groups WHERE taken > 2",
+  // What runs keeps its place when the limit is lowered.
+  "a group has more places taken than it has": `
+    SELECT * FROM queue_groups g
+    WHERE taken > greatest(2, (SELECT count(*) FROM queue_jobs j WHERE j.group_key = g.group_key AND j.placed AND j.state = 'r'))`,
   "a job is held back though its group has room": `
     SELECT id FROM queue_jobs j WHERE state = 'h' AND after_id IS NULL
       AND NOT EXISTS (SELECT FROM queue_groups g WHERE g.group_key = j.group_key AND g.taken >= 2)`,

@@ -3,9 +3,10 @@
  */
 import * as assert from "uvu/assert";
 import { Fault } from "../../core/ports/fault.ts";
-import { type JobState, QUEUE_DEFAULTS } from "../../core/ports/queue.ts";
+import type { JobState } from "../../core/ports/queue.ts";
+import { QUEUE_DEFAULTS } from "../../core/ports/queue_settings.ts";
 import type { Keeps } from "../support/promises.ts";
-import { ack, claim, job, lease, listed, nack, push } from "../support/queue_steps.ts";
+import { ack, claim, claimOne, job, lease, listed, nack, push } from "../support/queue_steps.ts";
 import type { StoreHarness } from "../support/store_harness.ts";
 
 /** Registers the promises. */
@@ -86,6 +87,24 @@ function keepsFigures(keeps: Keeps<StoreHarness>): void {
     assert.ok(age >= 60_000 && age < 70_000, `${age}`);
     await claim(h);
     assert.is((await h.database.queue.stats(h.realm, "q"))?.oldestWaitingMs, null);
+  });
+
+  keeps("stats tell how often jobs that have not ended were claimed", async (h) => {
+    await push(h, ...Array.from({ length: 7 }, (_, n) => job(n, n < 2 ? { group: "g" } : {})));
+    const attempts = async () => (await h.database.queue.stats(h.realm, "q"))?.attempts;
+    assert.equal(await attempts(), { jobs: 0, sum: 0, most: 0 });
+    for (let round = 0; round < 3; round += 1) await nack(h, await claimOne(h), { delayMs: round < 2 ? 0 : 500_000 });
+    assert.is((await attempts())?.sum, 3);
+    const running = await claim(h, 3);
+    await ack(h, running[0]!);
+    const told = (await attempts())!;
+    const jobs = (["waiting", "delayed", "running"] as const).map(async (state) => {
+      const { jobs } = await h.database.queue.list(h.realm, "q", state, { after: null, limit: 100 });
+      return jobs.map(({ attempt }) => attempt).filter((attempt) => attempt > 0);
+    });
+    const shown = (await Promise.all(jobs)).flat();
+    assert.equal(told, { jobs: shown.length, sum: shown.reduce((sum, n) => sum + n, 0), most: Math.max(...shown) });
+    assert.ok(told.jobs >= 3);
   });
 
   keeps("stats tell what happened in each minute, the present one first", async (h) => {

@@ -34,7 +34,7 @@ export const ackOutcomes = v.pipe(
       outcome: v.pipe(
         v.picklist(["acked", "already", "stale", "absent"]),
         v.description(
-          "acked: done now. already: done before, with this token. stale: the lease is over, nothing was changed. absent: there is no such job",
+          "acked: done now. already: done before, with this token. stale: the token is not that of the job's latest claim, or the job has come back or ended since; nothing was changed. absent: there is no such job",
         ),
       ),
     }),

@@ -110,7 +110,7 @@ export const remove = call({
   details:
     "Its settings go. While it has jobs, ended ones included, or schedules, it is 409: purge it and delete its schedules first.",
   http: "DELETE /queue/:namespace",
-  tool: false,
+  tool: "queue_delete",
   input: v.strictObject({ namespace }),
   output: v.object({ namespace: v.string(), removed: v.literal(true) }),
   faults: ["conflict"],

@@ -1,4 +1,4 @@
-/** What the server does for queues by itself: schedules tick, and what has ended long enough ago goes. */
+/** What the server does for queues by itself: schedules tick, what nobody claims any more moves on all the same, and what has ended long enough ago goes. */
 import type { House } from "../../kernel/context.ts";
 import type { Duty } from "../../kernel/duty.ts";
 import { knockOf } from "../../kernel/knock.ts";
@@ -60,6 +60,32 @@ function nextOf({ cron, zone }: Schedule, now: Date): Date | null {
   }
 }
 
+/** How late a lease that ended is noticed when nobody claims from its queue. */
+const TAKE_UP_MS = 5_000;
+/** How many batches in a turn. */
+const ROUNDS_MOST = 100;
+
+/** Claims take up what time has brought to their queue; of a queue that nobody claims from, this does. */
+const takeUp: Duty = {
+  name: "queues.take_up",
+  everyMs: TAKE_UP_MS,
+  run: async (house, signal) => ({ jobs: await takeUpLate(house, signal) }),
+};
+
+/** Takes up leases that ended and jobs that came due in all queues, and wakes those who wait for jobs or for their ends; returns how many it took up. */
+async function takeUpLate({ database, bus }: Pick<House, "database" | "bus">, signal: AbortSignal): Promise<number> {
+  let jobs = 0;
+  for (let round = 0; round < ROUNDS_MOST && !signal.aborted; round += 1) {
+    const found = await database.queue.takeUp(BATCH);
+    if (found.length === 0) break;
+    for (const { realm, queue, count, ended } of found) {
+      jobs += count;
+      bus.knock([knockOf.queue(realm, queue), ...ended.map((id) => knockOf.job(realm, queue, id))]);
+    }
+  }
+  return jobs;
+}
+
 const expire: Duty = {
   name: "queues.expire",
   everyMs: 30_000,
@@ -74,4 +100,4 @@ const expire: Duty = {
   },
 };
 
-export const duties: readonly Duty[] = [tickSchedules, expire];
+export const duties: readonly Duty[] = [tickSchedules, takeUp, expire];

@@ -51,7 +51,7 @@ export const extend = call({
   ...common,
   summary: "Extend the lease of a job.",
   details:
-    "A heartbeat: say it before lease_expires_at while the work goes on, at best when half of the time is over. It also tells whether somebody wants the job cancelled. A conflict means that the lease is over: stop, and discard what you did.",
+    "A heartbeat: say it before lease_expires_at while the work goes on, at best when half of the time is over. It also tells whether somebody wants the job cancelled. It counts even after lease_expires_at, as long as the job has not come back or gone to somebody else. A conflict means that it has: stop, and discard what you did.",
   http: "POST /queue/:namespace/:id/extend",
   tool: "queue_extend",
   input: v.strictObject({ namespace, id: jobId, lease_token: leaseToken, visibility_timeout_seconds: leaseSeconds }),

@@ -27,7 +27,7 @@ export const jobSchema = v.object({
   priority: v.number(),
   group: v.nullable(v.string()),
   dedup_key: v.nullable(v.string()),
-  attempt: v.pipe(v.number(), v.description("How often it has been claimed")),
+  attempt: v.pipe(v.number(), v.description("How often it has been claimed since it was put in or redriven")),
   max_attempts: v.number(),
   created_at: v.string(),
   visible_at: v.pipe(v.string(), v.description("From when on it may be claimed, or could last")),

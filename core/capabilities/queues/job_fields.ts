@@ -89,7 +89,7 @@ export const progress = json(
 
 export const group = line(
   200,
-  "Jobs of one group are claimed in order, and one at a time unless the queue allows more",
+  "Jobs of one group are claimed in the order in which they come due, at once or when their delay is over, and one at a time unless the queue allows more",
 );
 
 /** The value as JSON text; throws `too_large`. `action` completes "Cannot …". */

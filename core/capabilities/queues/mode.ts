@@ -6,9 +6,11 @@ import { jobSchema } from "./job.ts";
 const ABOUT = `A queue hands work from those who have it to those who do it. Whoever has something to be done puts a job into a queue; workers claim jobs, do
 them, and acknowledge them. A worker is anything that can send an HTTP request or call an MCP tool: a script, a server, an agent.
 
-Every job is done at least once. Whoever claims a job gets a lease: for a while nobody else gets the job. A worker that dies, or forgets the job, loses
-it when the lease is over, and another one gets it; after \`max_attempts\` claims (5 unless you say otherwise) the job is dead and waits for a person. The
-\`lease_token\` of the claim goes with everything that a worker says of its job, so that one who comes too late changes nothing and is told so (409).
+Every job is done at least once. Whoever claims a job gets a lease: for a while nobody else gets the job. When the lease is over and the worker has said
+nothing, the job comes back, to the next claim or by itself within some seconds; after \`max_attempts\` claims (5 unless you say otherwise) it is dead and
+waits for a person. The \`lease_token\` of the claim goes with everything that a worker says of its job. It counts, even a little after the lease, until
+somebody else has claimed the job or it has come back or ended, so that finished work is not wasted; from then on it changes nothing, and the worker is
+told so (409).
 
 ## A tour
 
@@ -146,15 +148,17 @@ curl "$BASE/queue/mail/$JOB?wait=20" -H "Authorization: Bearer $TOKEN"
 
 1. Claim with \`wait_seconds\`, and claim again when the list is empty. No pause is needed: the server waits for you.
 2. For each job do the work. When it may take longer than the lease, extend the lease while half of it is left.
-3. Acknowledge, or give the job back with the error. On a 409 stop and discard: somebody else has the job.
-4. What you do elsewhere may be done twice, when a worker dies between the work and its acknowledgement. \`attempt\` only grows: send it along as a fencing number, or make the work repeatable.
+3. Acknowledge, or give the job back with the error. On a 409 stop and discard: the job has come back, and somebody else may have it.
+4. What you do elsewhere may be done twice, when a worker dies between the work and its acknowledgement. Make it repeatable. \`attempt\` is no fence: a redrive begins anew at 1. What tells one claim from all others is its \`lease_token\`.
 
 Claim up to 100 at once, and send what is done as \`acks\` with the next claim (or with \`POST /queue/:namespace/ack\`): a hundred cost hardly more than one.
 
 ## Order, groups and duplicates
 
-- Jobs of greater \`priority\` come first, among their like the oldest.
-- Jobs with the same \`group\` come in the order in which they were put in, one at a time, or as many at once as the queue's \`group_concurrency\` says. A group never overtakes itself; other groups go on meanwhile.
+- Jobs of greater \`priority\` come first, among their like those that came due first.
+- Jobs with the same \`group\` come in the order in which they come due, whatever their priority: without a delay that is the order in which they were put in, and one with a delay takes its place
+  when that is over, behind those that were put in meanwhile. They come one at a time, or as many at once as the queue's \`group_concurrency\` says; a change of it holds at once, and what runs goes on. A job that is to be tried again
+  keeps its place, and its group waits for it. Other groups go on meanwhile.
 - With a \`dedup_key\` a job of the same key that has not ended decides: \`drop\` drops the new one, \`replace\` puts it in the place of the one that waits, \`one-more-after-running\` lets one more run after the one that is running, so that the last change is never lost. With \`dedup_window_seconds\` the key also drops for a while after its job has ended, which makes a repeated request safe.
 
 ## Times

@@ -3,7 +3,8 @@ import * as v from "valibot";
 import { instant, line, whole } from "../../kernel/fields.ts";
 import { Fault } from "../../ports/fault.ts";
 import type { Json } from "../../ports/json.ts";
-import { type Backoff, type Dedup, type NewJob, QUEUE_DEFAULTS } from "../../ports/queue.ts";
+import type { Backoff, Dedup, NewJob } from "../../ports/queue.ts";
+import { QUEUE_DEFAULTS } from "../../ports/queue_settings.ts";
 import { group, json, PAYLOAD_MAX_BYTES, written } from "./job_fields.ts";
 
 const YEAR_SECONDS = 31_536_000;

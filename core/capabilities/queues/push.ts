@@ -112,7 +112,8 @@ export const enqueue = call({
 export const enqueueMany = call({
   ...common,
   summary: "Put several jobs into a queue at once.",
-  details: "All of them are stored, in this order, or none. Jobs of one group are worked off one after another.",
+  details:
+    "All of them are stored, in this order, or none. Jobs of one group are worked off one after another, in the order in which they come due.",
   http: false,
   tool: "queue_enqueue_many",
   input: v.strictObject({ namespace, jobs }),

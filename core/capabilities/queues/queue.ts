@@ -5,12 +5,14 @@ import { call } from "../../kernel/operation.ts";
 import { nextCursor, pageFields, pageOf, readCursor } from "../../kernel/page.ts";
 import { USER } from "../../kernel/realm.ts";
 import {
+  ATTEMPTS_ASKED_MOST,
   QUEUE_DEFAULTS,
+  type QueueAttempts,
   type QueueInfo,
   type QueueMinute,
   type QueueSettings,
   type QueueStats,
-} from "../../ports/queue.ts";
+} from "../../ports/queue_settings.ts";
 import { states } from "./job.ts";
 import { knockQueue, namespace, noQueue } from "./job_fields.ts";
 import { backoffFields, backoffJson, backoffOf } from "./new_job.ts";
@@ -69,7 +71,7 @@ const rates = Object.fromEntries(counted.map((what) => [what, v.number()])) as R
 export const stats = call({
   ...read,
   summary: "Tell how a queue is doing.",
-  details: `How many jobs there are in each state (counted up to a million), how long the oldest that may be claimed has waited, and what happened in the last minutes: jobs put in, attempts begun (claimed), ended well (acked), given back (nacked) and run out (expired), and jobs that became dead. per_minute is the mean of the ${RATE_MINUTES} whole minutes before this one.`,
+  details: `How many jobs there are in each state (counted up to a million), how long the oldest that may be claimed has waited, how often those that have been claimed and have not ended were (attempts), and what happened in the last minutes: jobs put in, attempts begun (claimed), ended well (acked), given back (nacked) and run out (expired), and jobs that became dead. per_minute is the mean of the ${RATE_MINUTES} whole minutes before this one.`,
   http: "GET /queue/:namespace",
   tool: "queue_stats",
   input: v.strictObject({ namespace }),
@@ -79,6 +81,16 @@ export const stats = call({
     counts: v.object(Object.fromEntries(states.map((state) => [state, v.number()]))),
     held: v.pipe(v.number(), v.description("Of those waiting, how many are held back by their group or key")),
     oldest_waiting_seconds: v.pipe(v.nullable(v.number()), v.description("null: none may be claimed")),
+    attempts: v.pipe(
+      v.object({
+        jobs: v.pipe(v.number(), v.description("How many have been claimed at least once")),
+        mean: v.pipe(v.nullable(v.number()), v.description("How often each of them, in the mean; null: there is none")),
+        most: v.pipe(v.number(), v.description("How often the one that was claimed most")),
+      }),
+      v.description(
+        `Of jobs that have not ended, the first ${ATTEMPTS_ASKED_MOST} of those that may be claimed, are held back, are delayed and run, each: a mean well above 1 tells of work that fails`,
+      ),
+    ),
     per_minute: v.object(rates),
     minutes: v.pipe(
       v.array(v.object({ at: v.string(), ...rates })),
@@ -96,6 +108,7 @@ export const stats = call({
         counts: { waiting: 1, delayed: 0, running: 0, done: 0, dead: 0, cancelled: 0 },
         held: 0,
         oldest_waiting_seconds: 0,
+        attempts: { jobs: 0, mean: null, most: 0 },
         per_minute: { pushed: 0, claimed: 0, acked: 0, nacked: 0, expired: 0, dead: 0 },
         minutes: [{ at: "$TIME", pushed: 1, claimed: 0, acked: 0, nacked: 0, expired: 0, dead: 0 }],
       },
@@ -109,16 +122,21 @@ export const stats = call({
 });
 
 function statsJson(found: QueueStats, now: Date) {
-  const { counts, held, oldestWaitingMs, minutes } = found;
+  const { counts, held, oldestWaitingMs, attempts, minutes } = found;
   return {
     ...queueJson(found),
     depth: counts.waiting + counts.delayed + counts.running,
     counts,
     held,
     oldest_waiting_seconds: oldestWaitingMs === null ? null : oldestWaitingMs / 1_000,
+    attempts: attemptsJson(attempts),
     per_minute: meanOf(minutes, now),
     minutes: minutes.map(({ at, ...sums }) => ({ at: at.toISOString(), ...sums })),
   };
+}
+
+function attemptsJson({ jobs, sum, most }: QueueAttempts) {
+  return { jobs, mean: jobs === 0 ? null : Math.round((sum / jobs) * 1_000) / 1_000, most };
 }
 
 function meanOf(minutes: readonly QueueMinute[], now: Date) {
@@ -166,7 +184,11 @@ export const configure = call({
   input: v.strictObject({
     namespace,
     group_concurrency: v.optional(
-      whole(1, 1_000, "How many jobs of one group may be under way at once; 1 keeps them in order"),
+      whole(
+        1,
+        1_000,
+        "How many jobs of one group may be under way at once; 1 keeps them in order. A change holds at once: what runs goes on, and the rest wait for their places, or get more",
+      ),
     ),
     max_attempts: v.optional(whole(1, 1_000, "How often a job may be claimed before it is dead")),
     ...backoffFields,

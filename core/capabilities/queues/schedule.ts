@@ -126,7 +126,7 @@ export const getSchedule = call({
   ...reading,
   summary: "Show a schedule.",
   http: "GET /queue-schedules/:namespace/:name",
-  tool: false,
+  tool: "queue_schedule_get",
   input: v.strictObject({ namespace, name: scheduleName }),
   output: scheduleSchema,
   faults: ["not_found"],

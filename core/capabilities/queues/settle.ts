@@ -24,7 +24,7 @@ const needs = { scope: "queues", access: "write", of: "namespace" } as const;
 
 /** The one fault for a lease that is over. `action` completes "Cannot …". */
 export function leaseLost(action: string, id: string): Fault {
-  const words = `its lease is over, or the token is not that of its latest claim; nothing was changed. Somebody else may have the job: stop working on it`;
+  const words = `its lease is over and the job has come back or ended since, or the token is not that of its latest claim; nothing was changed. Somebody else may have the job: stop working on it`;
   return new Fault("conflict", `Cannot ${action} ${id}: ${words}`, { details: { job_id: id, reason: "lease_lost" } });
 }
 
@@ -61,7 +61,7 @@ const acked = { id: "$JOB_ID", state: "done", already: false, cancel_requested: 
 export const ack = call({
   summary: "Acknowledge a job as done.",
   details:
-    "Only with the lease_token of the latest claim: a stale one is 409 and changes nothing. The same acknowledgement twice is fine. To leave a result, POST to /queue/:namespace/:id/ack.",
+    "Only with the lease_token of the latest claim. It counts even after lease_expires_at, until somebody else has claimed the job or it has come back or ended; from then on it is 409 and changes nothing. The same acknowledgement twice is fine. To leave a result, POST to /queue/:namespace/:id/ack.",
   http: "DELETE /queue/:namespace/:id",
   tool: false,
   idempotent: true,
@@ -80,7 +80,7 @@ export const ack = call({
 export const complete = call({
   summary: "Acknowledge a job as done, with its result.",
   details:
-    "The job is done and will not be claimed again; whoever waits for it gets the result at once. Only with the lease_token of the latest claim: a conflict means that the lease is over, nothing was changed, and the result was not kept. The same acknowledgement twice is fine.",
+    "The job is done and will not be claimed again; whoever waits for it gets the result at once. Only with the lease_token of the latest claim. It counts even after lease_expires_at, until somebody else has claimed the job or it has come back or ended: that is a conflict, nothing was changed, and the result was not kept. The same acknowledgement twice is fine.",
   http: "POST /queue/:namespace/:id/ack",
   tool: "queue_ack",
   idempotent: true,
@@ -103,7 +103,7 @@ export const complete = call({
 export const nack = call({
   summary: "Give a job back because it could not be done.",
   details:
-    "It is claimed again after a rest that grows with each attempt, or after delay_seconds; after its last attempt it is dead, and with final at once. Say in error what went wrong, so that a person can decide. Only with the lease_token of the latest claim; the same call twice is fine.",
+    "It is claimed again after a rest that grows with each attempt, or after delay_seconds; after its last attempt it is dead, and with final at once. Say in error what went wrong, so that a person can decide. Only with the lease_token of the latest claim, which counts even after lease_expires_at, until somebody else has claimed the job or it has come back or ended; the same call twice is fine.",
   http: "POST /queue/:namespace/:id/nack",
   tool: "queue_nack",
   idempotent: true,

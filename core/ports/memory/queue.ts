@@ -7,7 +7,7 @@ import { byteOrder } from "../byte_order.ts";
 import type { Clock } from "../clock.ts";
 import type { PushJobs, PushOutcome, Queue } from "../queue.ts";
 import { memoryIds } from "./ids.ts";
-import { claimJobs } from "./queue/claim.ts";
+import { claimJobs, takeUp } from "./queue/claim.ts";
 import { ensureQueue, pushOne } from "./queue/push.ts";
 import { emptyRows, jobOf, nameOf, queueOf } from "./queue/rows.ts";
 import { memorySchedules } from "./queue/schedules.ts";
@@ -37,6 +37,7 @@ export function memoryQueue(clock: Clock): MemoryQueue {
   const queue: Queue = {
     push: async (command) => apply(command, []),
     claim: async (realm, name, options) => claimJobs(rows, queueOf(rows, realm, name), { ...options, newToken }),
+    takeUp: async (limit) => takeUp(rows, limit),
     ack: async (realm, name, acks) => acks.map((ack) => ackOne(rows, queueOf(rows, realm, name), ack)),
     nack: async (realm, name, nacks) => nacks.map((nack) => nackOne(rows, queueOf(rows, realm, name), nack)),
     async extend(realm, name, extensions) {

@@ -110,6 +110,34 @@ export const plantedInQueues: readonly Planted[] = [
     quick: true,
   },
   {
+    name: "a new limit of groups waits for the next push",
+    why: "more of a group run than its queue's settings say",
+    edits: [
+      {
+        file: "core/ports/memory/queue/upkeep.ts",
+        find: "  if (settings.groupConcurrency !== undefined) fit(rows, changed);\n",
+        replace: "  void fit;\n",
+      },
+    ],
+    check: managing,
+    sees: "a change of group_concurrency holds at once",
+    quick: true,
+  },
+  {
+    name: "ended leases wait for a claim",
+    why: "a job whose last worker fell silent runs for ever where nobody claims",
+    edits: [
+      {
+        file: "core/capabilities/queues/duties.ts",
+        find: "[tickSchedules, takeUp, expire]",
+        replace: "[tickSchedules, expire, ...[takeUp].slice(1)]",
+      },
+    ],
+    check: managing,
+    sees: "a job that nobody claims any more",
+    quick: true,
+  },
+  {
     name: "every missed tick is made up for",
     why: "after a night without a server a queue is flooded",
     edits: [

@@ -1,9 +1,9 @@
 /**
- * Claims in the model: first what has run out and what has come due, then the jobs of highest priority.
+ * Claims in the model: first what has run out and what has come due, then the jobs of highest priority; and the first part alone, for all queues.
  */
-import { type Claimed, type ClaimedJob, LEASE_EXPIRED, TAKEN_UP_MOST } from "../../queue.ts";
+import { type Claimed, type ClaimedJob, LEASE_EXPIRED, TAKEN_UP_MOST, type TakenUp } from "../../queue.ts";
 import { admit, end, enter } from "./moves.ts";
-import { type JobRow, type QueueRow, type Rows, sorted } from "./rows.ts";
+import { compare, type JobRow, type QueueRow, type Rows, sorted } from "./rows.ts";
 
 interface ClaimOptions {
   limit: number;
@@ -52,16 +52,33 @@ function claimOne(rows: Rows, row: JobRow, { leaseMs, newToken }: ClaimOptions):
   };
 }
 
-function takeUpExpired(rows: Rows, queue: QueueRow): void {
+/** Takes up what claims would, queue after queue until it has `limit`. */
+export function takeUp(rows: Rows, limit: number): TakenUp[] {
+  const late = [...rows.queues.values()]
+    .map((queue) => ({ queue, at: earliest(rows, queue) }))
+    .filter(({ at }) => at <= rows.now())
+    .sort((left, right) => compare([left.at, left.queue.number], [right.at, right.queue.number]));
+  const taken: TakenUp[] = [];
+  for (let left = limit; left > 0 && late.length > 0; left -= taken.at(-1)!.count) {
+    const { queue } = late.shift()!;
+    const { expired, ended } = takeUpExpired(rows, queue);
+    taken.push({ realm: queue.realm, queue: queue.queue, count: expired + takeUpDue(rows, queue), ended });
+  }
+  return taken;
+}
+
+function takeUpExpired(rows: Rows, queue: QueueRow): { expired: number; ended: string[] } {
   const expired = sorted(rows, queue, { states: ["running"], by: ({ leaseUntil, id }) => [leaseUntil!, id] })
     .filter(({ leaseUntil }) => leaseUntil! <= rows.now())
     .slice(0, TAKEN_UP_MOST);
+  const ended: string[] = [];
   for (const row of expired) {
     rows.count(queue.number, "expired");
     const error = LEASE_EXPIRED;
     const last = row.attempt >= row.maxAttempts;
     if (row.cancelRequested || last) {
       const state = row.cancelRequested ? "cancelled" : "dead";
+      ended.push(`${row.id}`);
       // By its latest row: one that ended before it may have given it back its key.
       end(rows, queue, { row: rows.jobs.get(row.id)!, ending: { state, token: null, error } });
     } else {
@@ -69,9 +86,10 @@ function takeUpExpired(rows: Rows, queue: QueueRow): void {
       enter(rows, { ...rows.jobs.get(row.id)!, token: null, leaseUntil: null, visibleAt, error });
     }
   }
+  return { expired: expired.length, ended };
 }
 
-function takeUpDue(rows: Rows, queue: QueueRow): void {
+function takeUpDue(rows: Rows, queue: QueueRow): number {
   const due = sorted(rows, queue, { states: ["delayed"], by: ({ visibleAt, id }) => [visibleAt, id] })
     .filter(({ visibleAt }) => visibleAt <= rows.now())
     .slice(0, TAKEN_UP_MOST);
@@ -79,13 +97,20 @@ function takeUpDue(rows: Rows, queue: QueueRow): void {
     enter(rows, { ...row, position: rows.next() });
     admit(rows, queue, row.group);
   }
+  return due.length;
 }
 
 function dueIn(rows: Rows, queue: QueueRow): number | null {
+  const at = earliest(rows, queue);
+  return at === Number.POSITIVE_INFINITY ? null : Math.max(0, at - rows.now());
+}
+
+/** When the first delayed job comes due or the first lease ends. */
+function earliest(rows: Rows, queue: QueueRow): number {
   const moments = [...rows.jobs.values()]
     .filter((row) => row.queue === queue.number)
     .flatMap(({ state, visibleAt, leaseUntil }) =>
       state === "delayed" ? [visibleAt] : state === "running" ? [leaseUntil!] : [],
     );
-  return moments.length === 0 ? null : Math.max(0, Math.min(...moments) - rows.now());
+  return Math.min(...moments);
 }

@@ -39,6 +39,22 @@ export function admit(rows: Rows, queue: QueueRow, group: string | null): boolea
   return next.length > 0;
 }
 
+/** Fits all groups of a queue to its limit: where too many have a place, those that run keep theirs, then the earliest; free places are given. */
+export function fit(rows: Rows, queue: QueueRow): void {
+  for (const name of [...rows.groups.keys()]) {
+    const [number, group] = JSON.parse(name) as [number, string];
+    if (number !== queue.number) continue;
+    const placed = [...rows.jobs.values()].filter((row) => row.queue === number && row.group === group && row.placed);
+    const order = ({ state, position }: JobRow) => [state === "running" ? 0 : 1, position];
+    placed.sort((left, right) => compare(order(left), order(right)));
+    for (const row of placed.slice(queue.settings.groupConcurrency)) {
+      if (row.state === "running") continue;
+      rows.write(rows.jobs, row.id, { ...leave(rows, row), state: row.state === "waiting" ? "held" : row.state });
+    }
+    admit(rows, queue, group);
+  }
+}
+
 function take(rows: Rows, name: string, places: number): void {
   const taken = (rows.groups.get(name) ?? 0) + places;
   rows.write(rows.groups, name, taken === 0 ? undefined : taken);

@@ -1,7 +1,8 @@
 /**
  * Pushes in the model, one job after the other.
  */
-import { type NewJob, type PushedJob, QUEUE_DEFAULTS } from "../../queue.ts";
+import type { NewJob, PushedJob } from "../../queue.ts";
+import { QUEUE_DEFAULTS } from "../../queue_settings.ts";
 import { admit, enter, leave } from "./moves.ts";
 import { type JobRow, nameOf, type QueueRow, type Rows } from "./rows.ts";
 

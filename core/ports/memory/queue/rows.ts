@@ -2,7 +2,8 @@
  * What the queue store in memory holds, and the one way to change it: rows are never altered, only replaced, so that a unit can take them back.
  */
 import type { Clock } from "../../clock.ts";
-import type { Backoff, JobState, QueueMinute, QueueSettings, Schedule } from "../../queue.ts";
+import type { Backoff, JobState, Schedule } from "../../queue.ts";
+import type { QueueMinute, QueueSettings } from "../../queue_settings.ts";
 
 /** A queue's row. */
 export interface QueueRow {

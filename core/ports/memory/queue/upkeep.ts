@@ -1,8 +1,9 @@
 /**
  * What an operator does with a queue, in the model: redrive, purge, settings, forgetting.
  */
-import type { JobState, QueueSettings } from "../../queue.ts";
-import { admit, enter, remove } from "./moves.ts";
+import type { JobState } from "../../queue.ts";
+import type { QueueSettings } from "../../queue_settings.ts";
+import { admit, enter, fit, remove } from "./moves.ts";
 import { ensureQueue } from "./push.ts";
 import { compare, type JobRow, nameOf, type QueueRow, queueOf, type Rows, sorted } from "./rows.ts";
 import { orderOf } from "./views.ts";
@@ -45,7 +46,7 @@ export function purgeJobs(rows: Rows, queue: QueueRow, { state, limit }: { state
   return gone.length;
 }
 
-/** Makes the queue or changes its settings. */
+/** Makes the queue or changes its settings, which hold at once. */
 export function configureQueue(
   rows: Rows,
   { realm, queue, settings }: { realm: string; queue: string; settings: Partial<QueueSettings> },
@@ -53,6 +54,7 @@ export function configureQueue(
   const row = ensureQueue(rows, realm, queue);
   const changed = { ...row, settings: structuredClone({ ...row.settings, ...settings }) };
   rows.write(rows.queues, nameOf(realm, queue), changed);
+  if (settings.groupConcurrency !== undefined) fit(rows, changed);
   return changed;
 }
 

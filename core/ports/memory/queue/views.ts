@@ -2,7 +2,14 @@
  * What the model shows of its jobs and queues.
  */
 import { Fault } from "../../fault.ts";
-import { COUNTED_MOST, type Job, type JobPage, type JobState, type QueueInfo, type QueueStats } from "../../queue.ts";
+import type { Job, JobPage, JobState } from "../../queue.ts";
+import {
+  ATTEMPTS_ASKED_MOST,
+  COUNTED_MOST,
+  type QueueAttempts,
+  type QueueInfo,
+  type QueueStats,
+} from "../../queue_settings.ts";
 import { claimOrder } from "./claim.ts";
 import { compare, type JobRow, type QueueRow, type Rows, sorted } from "./rows.ts";
 
@@ -103,6 +110,7 @@ export function statsOf(rows: Rows, queue: QueueRow): QueueStats {
       cancelled: count("cancelled"),
     },
     held,
+    attempts: attemptsOf(rows, queue),
     oldestWaitingMs: waiting.length === 0 ? null : Math.max(0, rows.now() - oldest),
     minutes: [...rows.minutes.values()]
       .filter((minute) => minute.queue === queue.number && minute.at > rows.now() - 3_600_000)
@@ -110,4 +118,14 @@ export function statsOf(rows: Rows, queue: QueueRow): QueueStats {
       .slice(0, 15)
       .map(({ queue: _, at, ...counts }) => ({ at: new Date(at), ...counts })),
   };
+}
+
+function attemptsOf(rows: Rows, queue: QueueRow): QueueAttempts {
+  const orders = (["waiting", "delayed", "running"] as const).map(orderOf);
+  const asked = orders.flatMap(({ states, by }) =>
+    states.flatMap((state) => sorted(rows, queue, { states: [state], by }).slice(0, ATTEMPTS_ASKED_MOST)),
+  );
+  const attempts = asked.map(({ attempt }) => attempt).filter((attempt) => attempt > 0);
+  const sum = attempts.reduce((total, attempt) => total + attempt, 0);
+  return { jobs: attempts.length, sum, most: attempts.reduce((most, attempt) => Math.max(most, attempt), 0) };
 }
