@@ -14,7 +14,8 @@ import { type Producers, startProducers } from "./load/queue_producers.ts";
 import type { WorkerPlan } from "./load/queue_worker.ts";
 import type { Cluster, Rig, Scenario, Server, Verdict } from "./scenario.ts";
 
-const FULL = { seconds: 120, pushes: 5_000, thinkMs: 10, drainMs: 60_000 };
+// Producers think so long that the workers can keep up, on a fast machine too.
+const FULL = { seconds: 120, pushes: 5_000, thinkMs: 60, drainMs: 60_000 };
 const QUICK = { seconds: 6, pushes: 150, thinkMs: 30, drainMs: 25_000 };
 const PROCESSES = 8;
 const WORKERS_EACH = 4;
@@ -168,16 +169,19 @@ async function settled(
 ): Promise<QueueHistory> {
   await producers.stop();
   rig.log(`healed; ${grouped(producers.pushed.length)} pushes`);
-  const until = performance.now() + drainMs;
   const left = async () => {
     const { counts } = (await get(server, `/queue/${QUEUE}`)) as { counts: Record<string, number> };
     const { waiting = 0, delayed = 0, running = 0 } = counts;
     return { waiting, delayed, running };
   };
+  const sumOf = (counts: Record<string, number>) => Object.values(counts).reduce((sum, count) => sum + count, 0);
   let remaining = await left();
-  while (Object.values(remaining).some((count) => count > 0) && performance.now() < until) {
+  // As long as they get on: what counts as stuck is what nobody works off.
+  for (let until = performance.now() + drainMs; sumOf(remaining) > 0 && performance.now() < until; ) {
     await rig.pause(500);
+    const before = sumOf(remaining);
     remaining = await left();
+    if (sumOf(remaining) < before) until = performance.now() + drainMs;
   }
   const files = await crew.stop();
   const ended = [
