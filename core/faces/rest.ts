@@ -99,9 +99,23 @@ function addHeaders(operation: Operation, request: Request, fields: Record<strin
 }
 
 function inQuery(url: URL, name: string): string | null {
+  refuseUndecodable(url);
   const [text = null, ...more] = url.searchParams.getAll(name);
   if (more.length > 0) throw new Fault("invalid_input", `The field ${name} is given twice; send it once`);
   return text;
+}
+
+/** `URLSearchParams` would put U+FFFD where bytes are no UTF-8, and let a % without its digits pass. */
+function refuseUndecodable({ search }: URL): void {
+  if (!search.includes("%")) return;
+  try {
+    decodeURIComponent(search);
+  } catch {
+    throw new Fault(
+      "invalid_input",
+      "The query is not valid percent-encoding; encode it as UTF-8, and a % that stands for itself as %25",
+    );
+  }
 }
 
 /** Bytes as they are; whatever they hold, a browser takes them for nothing else than their type says. */
@@ -113,6 +127,7 @@ function contentAnswer({ status = 200, headers, body }: Content, extra: Record<s
 function addQuery(operation: Operation, url: URL, fields: Record<string, unknown>): void {
   // Links to a page and probes carry marks of others in the query; where nothing is asked for, nothing is misunderstood.
   if (Object.keys(operation.input.entries).length === 0) return;
+  refuseUndecodable(url);
   const { needs, rest } = operation;
   const ticket = typeof needs === "object" && "ticket" in needs && needs.ticket ? ticketKind.query : null;
   const remaining: string[] = [];

@@ -91,10 +91,7 @@ export function createRouter(routes: readonly Route[], house: House): Fetch {
     let answer: Response | Text;
     try {
       if (request.method === "OPTIONS") answer = preflight(exchange, settings, allowedAt(exchange));
-      else {
-        refuseUndecodable(exchange.url);
-        answer = await find(exchange, request.method === "HEAD" ? "GET" : request.method).serve(exchange);
-      }
+      else answer = await find(exchange, request.method === "HEAD" ? "GET" : request.method).serve(exchange);
     } catch (error) {
       answer = failed(error, exchange.requestId);
     }
@@ -173,19 +170,6 @@ function decode(text: string): string {
     return decodeURIComponent(text);
   } catch {
     throw new Fault("invalid_input", "The path is not valid percent-encoding; encode it as UTF-8");
-  }
-}
-
-/** `URLSearchParams` would put U+FFFD where bytes are no UTF-8, and let a % without its digits pass. */
-function refuseUndecodable({ search }: URL): void {
-  if (!search.includes("%")) return;
-  try {
-    decodeURIComponent(search);
-  } catch {
-    throw new Fault(
-      "invalid_input",
-      "The query is not valid percent-encoding; encode it as UTF-8, and a % that stands for itself as %25",
-    );
   }
 }
 

@@ -52,9 +52,8 @@ export function dropRefusal(tables: readonly Table[], name: string): StructureRe
 export function alterationOf(tables: readonly Table[], command: AlterTable): Alteration | StructureRefusal {
   const table = tables.find(({ name }) => name === command.name);
   if (!table) return { status: "missing" };
-  if (command.ifVersion !== undefined && command.ifVersion !== table.version) {
-    return { status: "stale", version: table.version };
-  }
+  const { ifVersion = table.version, ifNumber = table.number } = command;
+  if (ifVersion !== table.version || ifNumber !== table.number) return { status: "stale", version: table.version };
   const kept = keptOf(table, command.columns);
   if ("status" in kept) return kept;
 

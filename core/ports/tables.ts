@@ -23,6 +23,8 @@ export interface AlterTable {
   columns: readonly ColumnSpec[];
   /** Only if the table is at this version. */
   ifVersion?: number;
+  /** Only if it is the table of this number, and not another made under its name since. */
+  ifNumber?: number;
   /** Whoever asks knows that values are lost. */
   lossy: boolean;
 }

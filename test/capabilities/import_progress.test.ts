@@ -77,13 +77,25 @@ test("an import of documents tells each stored batch while the upload is still o
   assert.is(reader.events.at(-1)!.event, "result");
 });
 
+test("lines of which none is taken are told too, a thousand at a time", async () => {
+  const app = openDocuments();
+  const { send, end, events } = openUpload(app, { path: DOCUMENTS, token: DOCUMENTS_TOKEN, type: NDJSON });
+  await send("{}\n".repeat(1_000));
+  const reader = await events;
+  await reader.until(1);
+  assert.equal(told(reader, importLines, "progress"), [{ lines_done: 1_000, stored: 0, kept: 0, failed: 1_000 }]);
+  await end();
+  await reader.ended();
+  assert.is(told(reader, importLines, "result")[0]!.failed, 1_000);
+});
+
 test("an import of rows does the same, and its end is an event also when it is an error", async () => {
   const app = await openTables();
   const { send, end, events } = openUpload(app, { path: ROWS, token: TABLES_TOKEN, type: "text/csv" });
   await send(`name,email\n${rows(0, 1_000)}`);
   const reader = await events;
   await reader.until(1);
-  assert.equal(told(reader, importRows, "progress"), [{ lines: 1_000, count: 1_000 }]);
+  assert.equal(told(reader, importRows, "progress"), [{ rows_done: 1_000, rows_written: 1_000 }]);
   await send(rows(1_000, 1_500));
   await send(rows(7, 8));
   await end();
@@ -93,7 +105,7 @@ test("an import of rows does the same, and its end is an event also when it is a
     ["progress", "error"],
   );
   const { error } = JSON.parse(reader.events[1]!.data);
-  assert.equal([error.code, error.details.stored_lines, error.details.stored_rows], ["conflict", 1_000, 1_000]);
+  assert.equal([error.code, error.details.rows_done, error.details.rows_written], ["conflict", 1_000, 1_000]);
 });
 
 test("an import that is refused before anything is stored is an error answer as ever", async () => {
@@ -104,10 +116,10 @@ test("an import that is refused before anything is stored is an error answer as 
   const missing = await app.client.send("POST", "/sql/tables/nothing/import", { raw: "name\nx\n", headers });
   assert.is(missing.status, 404);
   const empty = await app.client.send("POST", ROWS, { raw: "", headers });
-  assert.equal([empty.status, empty.body], [201, { lines: 0, count: 0 }]);
+  assert.equal([empty.status, empty.body], [201, { rows_done: 0, rows_written: 0 }]);
 });
 
-test("rows that broke off go on with skip_lines, in CSV and in NDJSON, as often as it takes, and none is stored twice", async () => {
+test("rows that broke off go on with skip_rows, in CSV and in NDJSON, as often as it takes, and none is stored twice", async () => {
   const csv = `name,email\n${rows(0, 4_000)}`;
   const ndjson = Array.from({ length: 4_000 }, (_, n) => `{"name":"p${n}","email":"mail${n}"}\n\n`).join("");
   for (const [body, type] of [
@@ -128,32 +140,32 @@ test("rows that broke off go on with skip_lines, in CSV and in NDJSON, as often 
     const { upload, call } = await openTables({ ports: { ...ports, database } });
     commits = 0;
     const first = await upload(ROWS, body, type);
-    const { stored_lines, stored_rows } = first.body.error.details;
-    assert.equal([first.status, stored_lines, stored_rows], [503, 2_000, 2_000]);
-    assert.match(first.body.error.message, /the 2000 rows before were stored, go on with skip_lines=2000$/);
-    const second = await upload(`${ROWS}?skip_lines=2000`, body, type);
-    assert.equal([second.status, second.body.error.details], [503, { stored_lines: 3_000, stored_rows: 1_000 }]);
-    const third = await upload(`${ROWS}?skip_lines=3000`, body, type);
-    assert.equal([third.status, third.body], [201, { lines: 4_000, count: 1_000 }]);
+    const { rows_done, rows_written } = first.body.error.details;
+    assert.equal([first.status, rows_done, rows_written], [503, 2_000, 2_000]);
+    assert.match(first.body.error.message, /the 2000 rows before were stored, go on with skip_rows=2000$/);
+    const second = await upload(`${ROWS}?skip_rows=2000`, body, type);
+    assert.equal([second.status, second.body.error.details], [503, { rows_done: 3_000, rows_written: 1_000 }]);
+    const third = await upload(`${ROWS}?skip_rows=3000`, body, type);
+    assert.equal([third.status, third.body], [201, { rows_done: 4_000, rows_written: 1_000 }]);
     const { rows: sums } = (await call("GET", "/sql/tables/people/rows?select=count()")).body;
     assert.equal(sums, [{ count: 4_000 }]);
   }
 });
 
-test("skip_lines may end within a batch, and beyond the end nothing is left to do", async () => {
+test("skip_rows may end within a batch, and beyond the end nothing is left to do", async () => {
   const { upload, rows: all } = await openTables();
   const body = `name,email\n${rows(0, 6)}`;
-  assert.equal((await upload(`${ROWS}?skip_lines=4`, body, "text/csv")).body, { lines: 6, count: 2 });
+  assert.equal((await upload(`${ROWS}?skip_rows=4`, body, "text/csv")).body, { rows_done: 6, rows_written: 2 });
   assert.equal(
     (await all("?select=name&order=id")).map(({ name }) => name),
     ["p4", "p5"],
   );
-  assert.equal((await upload(`${ROWS}?skip_lines=6`, body, "text/csv")).body, { lines: 6, count: 0 });
-  assert.equal((await upload(`${ROWS}?skip_lines=9`, body, "text/csv")).body, { lines: 6, count: 0 });
-  const again = await upload(`${ROWS}?skip_lines=5`, body, "text/csv");
-  assert.equal([again.status, again.body.error.details.stored_lines], [409, 5]);
+  assert.equal((await upload(`${ROWS}?skip_rows=6`, body, "text/csv")).body, { rows_done: 6, rows_written: 0 });
+  assert.equal((await upload(`${ROWS}?skip_rows=9`, body, "text/csv")).body, { rows_done: 6, rows_written: 0 });
+  const again = await upload(`${ROWS}?skip_rows=5`, body, "text/csv");
+  assert.equal([again.status, again.body.error.details.rows_done], [409, 5]);
   assert.match(again.body.error.message, /line 7\.email .*; nothing was stored$/);
-  assert.is((await upload(`${ROWS}?skip_lines=-1`, body, "text/csv")).status, 400);
+  assert.is((await upload(`${ROWS}?skip_rows=-1`, body, "text/csv")).status, 400);
 });
 
 test.run();

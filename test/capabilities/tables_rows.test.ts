@@ -130,6 +130,19 @@ test("filters, order, select and count are those of the query", async () => {
   );
 });
 
+test("a list that has come to be empty changes and deletes nothing, however it is asked", async () => {
+  const { call } = await openTables();
+  await call("POST", ROWS, [{ name: "Ann" }, { name: "Bob" }]);
+  for (const filter of ["id=neq(all).{}", "id=not.in.()", "id=in.()", "not.or=(id.in.(1),id.eq(any).{})"]) {
+    for (const [method, body] of [["DELETE"], ["PATCH", { name: "x" }]] as const) {
+      const reply = await call(method, `${ROWS}?${filter}`, body);
+      assert.is(reply.status, 400, filter);
+      assert.match(reply.body.error.message, /the filter has a list without values/);
+    }
+  }
+  assert.is((await call("GET", `${ROWS}?id=not.in.()`)).body.rows.length, 2);
+});
+
 test("a column that has the name of a field of the request is asked inside and=, and the refusal says so", async () => {
   const { call } = await openTables();
   const names = ["limit", "cursor", "count", "select", "order", "return", "set", "table", "formulas", "filter"];

@@ -93,7 +93,7 @@ test("what is exported is imported again as it was, as CSV and as NDJSON", async
     const to = await openTables();
     const reply = await to.upload(IMPORT, exported.body, type);
     assert.is(reply.status, 201, JSON.stringify(reply.body));
-    assert.equal(reply.body, { lines: 3, count: 3 });
+    assert.equal(reply.body, { rows_done: 3, rows_written: 3 });
     assert.equal(await to.rows(), await from.rows());
   }
 });
@@ -149,7 +149,7 @@ test("a line that does not fit ends an import with its number, and what was stor
   const reply = await upload(IMPORT, `name,age\n${lines.join("\n")}\n`, "text/csv");
   assert.is(reply.status, 400);
   assert.match(reply.body.error.message, /line 2206\.age is "not a number"; .*; the 2000 rows before were stored/);
-  assert.is(reply.body.error.details.stored_rows, 2_000);
+  assert.is(reply.body.error.details.rows_written, 2_000);
   assert.is((await rows("?limit=1000&age=gte.1900")).length, 100);
 });
 
@@ -164,7 +164,7 @@ test("a value that is there already ends an import at its line, and a second try
     /line 3\.email is "b", which another row has already; .*; nothing was stored/,
   );
   const ignored = await upload(`${IMPORT}?on_conflict=email&resolution=ignore`, body, "application/x-ndjson");
-  assert.equal(ignored.body, { lines: 3, count: 2 });
+  assert.equal(ignored.body, { rows_done: 3, rows_written: 2 });
   assert.equal(
     (await rows("?order=email&select=name,email")).map(({ name, email }) => `${name}${email}`),
     ["na", "oldb", "nc"],
@@ -200,7 +200,7 @@ test("a body that is neither, or is broken, is refused with what it should be", 
     assert.is(reply.status, 400, `${words}: ${JSON.stringify(reply.body)}`);
     assert.match(reply.body.error.message, words);
   }
-  assert.equal((await upload(IMPORT, "", "text/csv")).body, { lines: 0, count: 0 });
+  assert.equal((await upload(IMPORT, "", "text/csv")).body, { rows_done: 0, rows_written: 0 });
   assert.equal(await rows(), []);
 });
 
@@ -214,7 +214,7 @@ test("an import stores while it is still coming in", async () => {
   await eventually("the first thousand are stored", async () => (await rows("?limit=1000")).length === 1_000);
   await writer.write(new TextEncoder().encode("last\n"));
   await writer.close();
-  assert.equal((await done).body, { lines: 1_001, count: 1_001 });
+  assert.equal((await done).body, { rows_done: 1_001, rows_written: 1_001 });
 });
 
 test("an export that nobody reads any more reads no more rows", async () => {

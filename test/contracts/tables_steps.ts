@@ -49,7 +49,7 @@ export function createRefused(h: StoreHarness, name: string, columns: readonly C
   return refused(h, { op: "table.create", realm: h.realm, name, columns });
 }
 
-type How = Partial<Pick<AlterTable, "ifVersion" | "lossy">>;
+type How = Partial<Pick<AlterTable, "ifVersion" | "ifNumber" | "lossy">>;
 
 function altering(
   h: StoreHarness,

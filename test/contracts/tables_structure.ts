@@ -159,6 +159,13 @@ export function tablesStructureContract(twin: string, open: OpenStore): void {
       assert.equal(await alterRefused(h, "none", [column("a", "text")]), { status: "missing" });
     });
 
+    keeps("ifNumber refuses another table that was made under the name since", async (h) => {
+      const { number } = await create(h, "t", [column("a", "text")]);
+      const refused = await alterRefused(h, "t", [column("b", "text")], { ifVersion: 1, ifNumber: number + 1 });
+      assert.equal(refused, { status: "stale", version: 1 });
+      await alter(h, "t", [column("a", "text", { nullable: false })], { ifVersion: 1, ifNumber: number });
+    });
+
     keeps("plan() says what alter() then does, word for word, and changes nothing", async (h) => {
       const { relation, number } = await create(h, "t", [column("a", "integer", { default: 1 }), column("b", "text")]);
       await insert(h, "t", [{ a: 5, b: "x" }]);

@@ -106,8 +106,8 @@ test("rows: an error in a later batch is the last event, while the rest is still
   held.send(`${numbers(900)}not a number\n${numbers(200)}`);
   await eventually("the error is told", () => events(held).length === 2);
   const [first, last] = events(held);
-  assert.equal(first, { name: "progress", lines: 1_000, count: 1_000 });
-  assert.equal([last.name, last.error.code, last.error.details.stored_lines], ["error", "invalid_input", 1_000]);
+  assert.equal(first, { name: "progress", rows_done: 1_000, rows_written: 1_000 });
+  assert.equal([last.name, last.error.code, last.error.details.rows_done], ["error", "invalid_input", 1_000]);
   held.child.stdin!.end();
   await held.ended;
 });

@@ -57,7 +57,7 @@ test(`${ROWS} rows are imported and exported in flat memory`, async () => {
       body: csv(),
       duplex: "half",
     } as RequestInit);
-    assert.equal(await imported.json(), { lines: ROWS, count: ROWS });
+    assert.equal(await imported.json(), { rows_done: ROWS, rows_written: ROWS });
     const afterImport = peak;
     const exported = await fetch(`${server.url}/sql/tables/large/rows.csv`, { headers });
     const reader = exported.body!.getReader();

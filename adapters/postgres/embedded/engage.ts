@@ -24,7 +24,7 @@ export interface Held {
 /** Holds PostgreSQL; `"refused"` when another server does, `"aborted"` when `signal` ended the attempt. */
 export async function engage(options: LaunchOptions, signal: AbortSignal): Promise<Held | "refused" | "aborted"> {
   const until = Date.now() + PATIENCE_MS;
-  const unseenUntil = Date.now() + UNSEEN_MS;
+  let unseenUntil = 0;
   while (!signal.aborted) {
     const found = await findPostmaster(options.cluster);
     if (found?.status === "stopping") {
@@ -34,10 +34,12 @@ export async function engage(options: LaunchOptions, signal: AbortSignal): Promi
       continue;
     }
     if (!found && (await servedUnseen(options))) {
+      unseenUntil ||= Date.now() + UNSEEN_MS;
       if (Date.now() >= unseenUntil) throw unseen(options);
       await pause(50);
       continue;
     }
+    unseenUntil = 0;
     const launched = found ? null : await launch(options);
     const pid = launched?.pid ?? found?.pid ?? 0;
     const ready = await awaitReady(pid, { ...options, signal });

@@ -13,6 +13,8 @@ import { expiresAt, expiryFrom, key, payload, refuseLarge, ttlSeconds } from "./
 
 const BATCH_LINES = 200;
 const BATCH_BYTES = 1_048_576;
+/** After so many lines it is told how far the import is, though few of them are stored. */
+const TOLD_LINES = 1_000;
 /** An import that is atomic is one unit. */
 const ATOMIC_LINES = 1_000;
 const ATOMIC_BYTES = 4_194_304;
@@ -103,7 +105,9 @@ export const importLines = call({
     try {
       await run(context, input, report);
     } catch (error) {
-      throw withProgress(error, input.atomic ? null : report);
+      // Lines that were to be skipped were done before, however few of them have been read.
+      const lines_done = Math.max(report.lines_done, input.skip_lines);
+      throw withProgress(error, input.atomic ? null : { ...report, lines_done });
     }
     return report;
   },
@@ -120,8 +124,8 @@ async function run(context: Context, input: ImportInput, report: Report): Promis
       report.kept += kept;
       for (const error of errors) fail(report, error.line, error.error);
     }
-    report.lines_done = Math.max(report.lines_done, batch.lines);
-    if (batch.items.length > 0) context.progress(countsOf(report));
+    report.lines_done = batch.lines;
+    context.progress(countsOf(report));
     batch = { items: [], bytes: 0, lines: batch.lines };
     settings = await settingsOf(context, input.namespace);
   }
@@ -131,9 +135,13 @@ async function run(context: Context, input: ImportInput, report: Report): Promis
     batch.lines = line.number;
     if (line.number > input.skip_lines) take(context, { line, settings, batch, report });
     if (input.atomic) refuseAtomic(report, batch);
-    else if (batch.items.length >= BATCH_LINES || batch.bytes >= BATCH_BYTES) await store();
+    else if (isFull(batch) || line.number >= report.lines_done + TOLD_LINES) await store();
   }
-  await store();
+  if (batch.lines > report.lines_done) await store();
+}
+
+function isFull({ items, bytes }: Batch): boolean {
+  return items.length >= BATCH_LINES || bytes >= BATCH_BYTES;
 }
 
 /** Adds the line's document to the batch, or what is wrong with it to the report; an empty line is neither. */

@@ -12,7 +12,7 @@ import type { AlterTable, Plan as StructurePlan } from "../../ports/tables.ts";
 import { alterationTold, CHANGES, subjectOf } from "./changes.ts";
 import { shownTable, tableIn, targetsOf } from "./create.ts";
 import { loadTable, tableName } from "./load.ts";
-import { shownFields, shownVersion } from "./shown.ts";
+import { meantTable, shownFields } from "./shown.ts";
 import { changedColumns, columnsOf } from "./spec.ts";
 import { refusalFault, structureFault } from "./structure_words.ts";
 import { planFields, planJson, tableFields, tableJson } from "./table_json.ts";
@@ -69,14 +69,13 @@ export const alter = call({
   ],
   async handle(context, { table: name, columns, confirm: typed, dry_run, ...sent }) {
     refuseTypo(typed, { action: CHANGE, table: name });
-    const version = await shownVersion(context, { ...sent, table: name });
     const command: AlterTable = {
       op: "table.alter",
       realm: USER,
       name,
       columns: columnsOf(columns, `${CHANGE} ${name}`),
       lossy: typed === name,
-      ...(version === null ? {} : { ifVersion: version }),
+      ...(await meantTable(context, { ...sent, table: name })),
     };
     await requireTargets(context, command);
     if (dry_run) return await shown(context, command);

@@ -31,18 +31,23 @@ interface ImportInput {
   content_type?: string | undefined;
   on_conflict?: string | undefined;
   resolution?: "merge" | "ignore" | undefined;
-  skip_lines: number;
+  skip_rows: number;
+}
+
+interface Done {
+  rows_done: number;
+  rows_written: number;
 }
 
 const counts = {
-  lines: v.pipe(v.number(), v.description("How many rows were read, those skipped too")),
-  count: v.pipe(v.number(), v.description("How many were written; those ignored are not")),
+  rows_done: v.pipe(v.number(), v.description("How many rows were read, those skipped too")),
+  rows_written: v.pipe(v.number(), v.description("How many were written; those ignored are not")),
 };
 
 export const importRows = call({
   summary: "Import rows from CSV or NDJSON.",
   details:
-    "The body is read as it comes in, and written 1,000 rows at a time: each such batch all or none. The first line that does not fit ends the import with its number and how many rows were stored before: send the same file again, put right, with the stored_lines of the error's details as skip_lines, or with on_conflict. CSV is that of RFC 4180 in UTF-8, with the columns' names in the first line; a field with nothing in it is no value (or the default, where a column must have one), \"\" is empty text. A column id is passed over, since ids are given by the server.",
+    "The body is read as it comes in, and written 1,000 rows at a time: each such batch all or none. The first line that does not fit ends the import with its number and how many rows were done before: send the same file again, put right, with the rows_done of the error's details as skip_rows, or with on_conflict. CSV is that of RFC 4180 in UTF-8, with the columns' names in the first line; a field with nothing in it is no value (or the default, where a column must have one), \"\" is empty text. A column id is passed over, since ids are given by the server.",
   http: "POST /sql/tables/:table/import",
   tool: false,
   needs: { scope: "tables", access: "write", of: "table" },
@@ -58,11 +63,11 @@ export const importRows = call({
       v.pipe(v.string(), v.maxLength(48), v.description("A unique column, as for inserting rows")),
     ),
     resolution: v.optional(v.pipe(v.picklist(["merge", "ignore"]), v.description("As for inserting rows"))),
-    skip_lines: v.optional(
+    skip_rows: v.optional(
       whole(
         0,
         Number.MAX_SAFE_INTEGER,
-        "Pass over so many rows at the beginning: stored_lines of an import that broke off. The line of names in CSV is read all the same and not counted, nor are empty lines",
+        "Pass over so many rows at the beginning: rows_done of an import that broke off. The line of names in CSV is read all the same and not counted, nor are empty lines",
       ),
       0,
     ),
@@ -77,28 +82,28 @@ export const importRows = call({
     {
       after: [["tables.create", 0]],
       input: { table: "people", body: "name,email,age\nAda,ada@example.org,36\nBob,,\n", content_type: "text/csv" },
-      output: { lines: 2, count: 2 },
+      output: { rows_done: 2, rows_written: 2 },
     },
   ],
   handle: async (context, input) => importAll(context, input),
 });
 
-async function importAll(context: Context, input: ImportInput): Promise<{ lines: number; count: number }> {
+async function importAll(context: Context, input: ImportInput): Promise<Done> {
   const format = formatOf(input);
   const table = await loadTable(context, input.table);
   conflictOf(table, input);
   const batches =
     format === "ndjson" ? ndjsonBatches(input.body) : csvBatches(input.body, (header) => namesIn(header, table));
-  const done = { lines: 0, count: 0 };
+  const done = { rows_done: 0, rows_written: 0 };
   try {
     for await (const batch of batches) {
-      const rest = without(batch, input.skip_lines - done.lines);
-      if (rest.values.length > 0) done.count += await importBatch(context, { ...input, format }, rest);
-      done.lines += batch.values.length;
-      if (rest.values.length > 0) context.progress({ ...done });
+      const rest = without(batch, input.skip_rows - done.rows_done);
+      if (rest.values.length > 0) done.rows_written += await importBatch(context, { ...input, format }, rest);
+      done.rows_done += batch.values.length;
+      context.progress({ ...done });
     }
   } catch (error) {
-    throw afterwards(error, { ...done, skipped: input.skip_lines });
+    throw afterwards(error, done, input.skip_rows);
   }
   return done;
 }
@@ -157,14 +162,14 @@ function formatOf({ format, content_type: type = "" }: ImportInput): Format {
 }
 
 /** The same fault with what is stored by now; what was skipped is. */
-function afterwards(error: unknown, { lines, count, skipped }: Record<"lines" | "count" | "skipped", number>): unknown {
+function afterwards(error: unknown, { rows_done, rows_written }: Done, skipped: number): unknown {
   if (!(error instanceof Fault)) return error;
   const { code, message, details, headers, cause } = error;
-  const stored = Math.max(lines, skipped);
+  const done = Math.max(rows_done, skipped);
   const kept =
-    stored === skipped
+    done === skipped
       ? "nothing was stored"
-      : `the ${stored - skipped} rows before were stored, go on with skip_lines=${stored}`;
-  const more: JsonObject = { ...details, stored_lines: stored, stored_rows: count };
+      : `the ${done - skipped} rows before were stored, go on with skip_rows=${done}`;
+  const more: JsonObject = { ...details, rows_done: done, rows_written };
   return new Fault(code, `${message}; ${kept}`, { details: more, headers, ...(cause === undefined ? {} : { cause }) });
 }

@@ -158,7 +158,7 @@ id,isbn,title,cost
 2,0-262-51087-1,SICP,31.00
 \`\`\`
 
-And put rows in from a file, as CSV or NDJSON: 1,000 at a time are written while the rest is still coming. With \`Accept: text/event-stream\` each thousand is told, and the answer comes last; what broke off goes on with \`skip_lines\`, the \`lines\` that was told.
+And put rows in from a file, as CSV or NDJSON: 1,000 at a time are written while the rest is still coming. With \`Accept: text/event-stream\` each thousand is told, and the answer comes last; what broke off goes on with \`skip_rows\`, the \`rows_done\` that was told.
 
 \`\`\`sh
 printf 'isbn,title,cost\\n1-55860-190-2,Transaction Processing,95\\n' | curl -N -X POST -T - -H "Authorization: Bearer $TOKEN" \\
@@ -167,10 +167,10 @@ printf 'isbn,title,cost\\n1-55860-190-2,Transaction Processing,95\\n' | curl -N 
 
 \`\`\`text
 event: progress
-data: {"lines":1,"count":1}
+data: {"rows_done":1,"rows_written":1}
 
 event: result
-data: {"lines":1,"count":1}
+data: {"rows_done":1,"rows_written":1}
 \`\`\`
 
 Delete rows by a filter, and in the end the table.

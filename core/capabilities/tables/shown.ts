@@ -6,6 +6,7 @@ import * as v from "valibot";
 import type { Context } from "../../kernel/context.ts";
 import { instant, quote, whole } from "../../kernel/fields.ts";
 import { Fault } from "../../ports/fault.ts";
+import type { AlterTable } from "../../ports/tables.ts";
 import { loadTable } from "./load.ts";
 
 /** The members of a table as it is shown, but for its columns. */
@@ -26,20 +27,21 @@ interface Shown {
   updated_at?: string | undefined;
 }
 
-/** The version that the change is meant for; null: any. Throws where what was sent is not the table as it is. */
-export async function shownVersion(context: Context, sent: Shown): Promise<number | null> {
+/** Which table, and which version of it, the change is meant for. Throws where what was sent is not the table as it is. */
+export async function meantTable(context: Context, sent: Shown): Promise<Pick<AlterTable, "ifVersion" | "ifNumber">> {
   const { table: name, if_version: wanted, version = wanted } = sent;
   if (sent.name !== undefined && sent.name !== name)
     throw mistake(name, "name", `is ${quote(sent.name)}; a table keeps its name, so send ${name} or leave it out`);
   if (version !== wanted && wanted !== undefined)
     throw mistake(name, "version", `is ${version} and if_version is ${wanted}; send one of them`);
-  if (sent.created_at === undefined && sent.updated_at === undefined) return version ?? null;
+  const only = version === undefined ? {} : { ifVersion: version };
+  if (sent.created_at === undefined && sent.updated_at === undefined) return only;
   const table = await loadTable(context, name);
   // Said by the command itself, in the words of if_version.
-  if (version !== undefined && version !== table.version) return version;
+  if (version !== undefined && version !== table.version) return only;
   refuseOther(name, { field: "created_at", sent: sent.created_at, is: table.createdAt, version: table.version });
   refuseOther(name, { field: "updated_at", sent: sent.updated_at, is: table.updatedAt, version: table.version });
-  return version ?? table.version;
+  return { ifVersion: table.version, ifNumber: table.number };
 }
 
 function mistake(table: string, field: string, words: string): Fault {

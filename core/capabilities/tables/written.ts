@@ -9,6 +9,7 @@ import { Fault } from "../../ports/fault.ts";
 import type { Json, JsonObject } from "../../ports/json.ts";
 import { type Row, TABLE_ID, type Table } from "../../ports/table.ts";
 import {
+  type Filter,
   type InsertRows,
   ROWS_READ_MAX,
   type RowCommand,
@@ -169,12 +170,21 @@ export async function deletePlan(context: Context, input: DeleteInput): Promise<
 
 /** A filter that is there: nobody means all rows by saying nothing. */
 function neededFilter(table: Table, pairs: readonly string[] | undefined, action: string) {
-  if (pairs !== undefined && pairs.length > 0) return parseFilter(table, pairs);
-  throw new Fault(
-    "invalid_input",
-    `Cannot ${action}: there is no filter; send one such as id=eq.1, and id=not.is.null for all rows`,
-    { details: { field: "filter" } },
-  );
+  const missing = (what: string) =>
+    new Fault("invalid_input", `Cannot ${action}: ${what}; send one such as id=eq.1, and id=not.is.null for all rows`, {
+      details: { field: "filter" },
+    });
+  if (pairs === undefined || pairs.length === 0) throw missing("there is no filter");
+  const filter = parseFilter(table, pairs);
+  // neq(all).{} and not.in.() pass every row: what a program sends that has come to have nothing to name.
+  if (hasEmptyList(filter)) throw missing("the filter has a list without values");
+  return filter;
+}
+
+function hasEmptyList(filter: Filter): boolean {
+  if ("of" in filter)
+    return "is" in filter && filter.is === "not" ? hasEmptyList(filter.of) : filter.of.some(hasEmptyList);
+  return "values" in filter && filter.values.length === 0;
 }
 
 function planOf(command: RowCommand, action: string, nameOf: NameOf = rowName): Plan<Written> {
