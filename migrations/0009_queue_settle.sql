@@ -169,3 +169,20 @@ BEGIN
   END LOOP;
 END
 $$;
+
+-- Acknowledges, and then claims what may be claimed now: a row with n = -1 has the letters of queue_ack as its payload, the others are those of queue_claim.
+CREATE FUNCTION queue_ack_claim(
+  in_realm text, in_queue text, in_ids bigint[], in_tokens uuid[], in_results text[], in_new_tokens uuid[], in_lease_ms bigint[]
+)
+RETURNS TABLE (
+  n bigint, id bigint, payload text, attempt integer, max_attempts integer, priority smallint, group_key text,
+  created_ms double precision, lease_ms double precision
+) LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  n := -1;
+  payload := queue_ack(in_realm, in_queue, in_ids, in_tokens, in_results);
+  RETURN NEXT;
+  -- A claim waits for nobody, so what the acknowledgements hold can be in nobody's way.
+  RETURN QUERY SELECT * FROM queue_claim(in_realm, in_queue, in_new_tokens, in_lease_ms);
+END
+$$;

@@ -6,7 +6,6 @@ import type {
   Ack,
   AckOutcome,
   CancelOutcome,
-  Claimed,
   Extend,
   ExtendOutcome,
   Nack,
@@ -98,6 +97,20 @@ export function postgresQueue(pool: Pool, { vacuumAfter }: { vacuumAfter?: numbe
     return outcomes;
   }
 
+  /** Claims, with the acknowledgements that come with them: a worker that goes on and on then costs one transaction for each round. */
+  function claims(realm: string, name: string) {
+    return lane<Wish, Awaited<ReturnType<Queue["ackAndClaim"]>>>(["claim", realm, name], {
+      async store(batch) {
+        const done = await claimTogether({ pool, realm, queue: name }, batch);
+        vacuum.claimed(done.reduce((count, { claimed }) => count + claimed.jobs.length, 0));
+        return done;
+      },
+      countOf: ({ limit, acks }) => Math.max(limit, acks.length),
+      bytesOf: ({ acks }) => acks.reduce((bytes, ack) => bytes + ITEM_BYTES + textOf(ack), ITEM_BYTES),
+      namesOf: ({ acks }) => acks.map(({ id }) => id),
+    });
+  }
+
   const queue: Queue = {
     push(command) {
       const { realm, queue: name } = command;
@@ -109,18 +122,10 @@ export function postgresQueue(pool: Pool, { vacuumAfter }: { vacuumAfter?: numbe
       });
       return add(command);
     },
-    claim(realm, name, options) {
-      const { add } = lane<Wish, Claimed>(["claim", realm, name], {
-        async store(batch) {
-          const claimed = await claimTogether({ pool, realm, queue: name }, batch);
-          vacuum.claimed(claimed.reduce((count, { jobs }) => count + jobs.length, 0));
-          return claimed;
-        },
-        countOf: ({ limit }) => limit,
-        bytesOf: () => ITEM_BYTES,
-        namesOf: () => [],
-      });
-      return add(options);
+    claim: async (realm, name, options) => (await claims(realm, name).add({ ...options, acks: [] })).claimed,
+    async ackAndClaim(realm, name, acks, options) {
+      if (rounds(acks).length <= 1) return claims(realm, name).add({ ...options, acks });
+      return { acks: await queue.ack(realm, name, acks), claimed: await queue.claim(realm, name, options) };
     },
     takeUp: (limit) => takeUp(pool, limit),
     ack: (realm, name, acks) =>

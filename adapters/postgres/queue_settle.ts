@@ -9,6 +9,7 @@ import type {
   AckOutcome,
   Claimed,
   ClaimedJob,
+  ClaimOptions,
   Extend,
   ExtendOutcome,
   Nack,
@@ -17,7 +18,7 @@ import type {
 } from "../../core/ports/queue.ts";
 import { plainArray, textArray } from "./array.ts";
 import type { Pool, Statement } from "./pool.ts";
-import type { TextRow } from "./text_rows.ts";
+import type { TextRow, TextValue } from "./text_rows.ts";
 
 /** The queue that a statement is about. */
 export interface Place {
@@ -26,10 +27,9 @@ export interface Place {
   queue: string;
 }
 
-/** One caller's wish for jobs. */
-export interface Wish {
-  limit: number;
-  leaseMs: number;
+/** One caller's wish for jobs, and what it acknowledges before. */
+export interface Wish extends ClaimOptions {
+  acks: readonly Ack[];
 }
 
 const CLAIM: Statement = {
@@ -41,6 +41,12 @@ const CLAIM: Statement = {
 const TAKE_UP: Statement = {
   name: "queue_take_up",
   text: "SELECT realm, queue, taken AS count, ended::text[] FROM queue_take_up($1)",
+};
+const ACK_CLAIM: Statement = {
+  name: "queue_ack_claim",
+  text: `SELECT n, id, payload, attempt, max_attempts, priority, group_key, created_ms, lease_ms
+    FROM queue_ack_claim($1, $2, $3::bigint[], $4::uuid[], $5::text[], $6::uuid[], $7::bigint[])`,
+  asText: true,
 };
 const ACK: Statement = {
   name: "queue_ack",
@@ -59,6 +65,8 @@ const EXTEND: Statement = {
 
 const LOST_CLAIM =
   "The connection to the database was lost: jobs may have been claimed; they come back when their lease ends.";
+const LOST_ACK_CLAIM =
+  "The connection to the database was lost: it is unknown whether this took effect. Jobs that were claimed come back when their lease ends; the acknowledgements may be sent again.";
 const LOST =
   "The connection to the database was lost: it is unknown whether this took effect. The same call may be made again.";
 
@@ -68,22 +76,39 @@ const ID = /^[1-9]\d{0,17}$/;
 /** What no claim draws, in the place of a text that is no token. */
 const NO_TOKEN = "0".repeat(32);
 
-/** Claims for all of these callers, those first who came first. */
-export async function claimTogether({ pool, realm, queue }: Place, wishes: readonly Wish[]): Promise<Claimed[]> {
+/** Acknowledges and then claims for all of these callers, those first who came first; no id of an ack may come twice. */
+export async function claimTogether(
+  place: Place,
+  wishes: readonly Wish[],
+): Promise<{ acks: AckOutcome[]; claimed: Claimed }[]> {
   const leases = wishes.flatMap(({ limit, leaseMs }) => new Array<number>(limit).fill(leaseMs));
   const tokens = newTokens(leases.length);
-  const values = [realm, queue, `{${tokens.join(",")}}`, plainArray(leases)];
-  const rows = await pool.query<TextRow>(CLAIM, values, LOST_CLAIM);
+  const rows = await claimRows(
+    place,
+    wishes.flatMap(({ acks }) => acks),
+    [`{${tokens.join(",")}}`, plainArray(leases)],
+  );
   rows.sort(([left], [right]) => Number(left) - Number(right));
+  const letters = rows[0]?.[0] === "-1" ? rows.shift()![2]! : "";
   const tooFew = rows[0]?.[0] === "0" ? rows.shift() : undefined;
   const due = tooFew?.[8] ?? null;
   const jobs = rows.map((row) => claimedJob(row, tokens[Number(row[0]) - 1]!));
   let at = 0;
-  return wishes.map(({ limit }) => {
+  let acked = 0;
+  return wishes.map(({ limit, acks }) => {
     const own = jobs.slice(at, at + limit);
     at += own.length;
-    return { jobs: own, dueInMs: own.length > 0 || due === null ? null : Math.max(0, Number(due)) };
+    acked += acks.length;
+    return {
+      acks: Array.from(letters.slice(acked - acks.length, acked), ackOutcome),
+      claimed: { jobs: own, dueInMs: own.length > 0 || due === null ? null : Math.max(0, Number(due)) },
+    };
   });
+}
+
+function claimRows({ pool, realm, queue }: Place, acks: readonly Ack[], claim: readonly string[]): Promise<TextRow[]> {
+  if (acks.length === 0) return pool.query<TextRow>(CLAIM, [realm, queue, ...claim], LOST_CLAIM);
+  return pool.query<TextRow>(ACK_CLAIM, [realm, queue, ...ackValues(acks), ...claim], LOST_ACK_CLAIM);
 }
 
 /** Takes up ended leases and jobs that came due, wherever there are any. */
@@ -125,11 +150,13 @@ function idsAndTokens(items: readonly { id: string; token: string }[]): string[]
 
 /** Acknowledges; no id may come twice. */
 export async function ackTogether({ pool, realm, queue }: Place, acks: readonly Ack[]): Promise<AckOutcome[]> {
-  const results = acks.some(({ result }) => typeof result === "string")
-    ? textArray(acks.map(({ result }) => result ?? null))
-    : null;
-  const [row] = await pool.query<TextRow>(ACK, [realm, queue, ...idsAndTokens(acks), results], LOST);
+  const [row] = await pool.query<TextRow>(ACK, [realm, queue, ...ackValues(acks)], LOST);
   return Array.from(row![0]!, ackOutcome);
+}
+
+function ackValues(acks: readonly Ack[]): TextValue[] {
+  const hasResults = acks.some(({ result }) => typeof result === "string");
+  return [...idsAndTokens(acks), hasResults ? textArray(acks.map(({ result }) => result ?? null)) : null];
 }
 
 function ackOutcome(letter: string): AckOutcome {

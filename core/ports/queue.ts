@@ -76,6 +76,11 @@ export interface ClaimedJob {
   createdAt: Date;
 }
 
+export interface ClaimOptions {
+  limit: number;
+  leaseMs: number;
+}
+
 export interface Claimed {
   /** Those of higher priority first, among their like in the order in which they were pushed, came due or were given back. */
   jobs: ClaimedJob[];
@@ -211,7 +216,14 @@ export interface Queue {
   /** One push, as a unit of one; pushes that wait at the same time are stored together, and one that fails fails alone. */
   push(command: PushJobs): Promise<PushOutcome>;
   /** Up to `limit` (1 to 100) jobs that may be claimed now. Two claims MUST NOT get the same job while a lease is good. A paused queue gives none. */
-  claim(realm: string, queue: string, options: { limit: number; leaseMs: number }): Promise<Claimed>;
+  claim(realm: string, queue: string, options: ClaimOptions): Promise<Claimed>;
+  /** The acks, and then a claim, which may get what they released. */
+  ackAndClaim(
+    realm: string,
+    queue: string,
+    acks: readonly Ack[],
+    options: ClaimOptions,
+  ): Promise<{ acks: AckOutcome[]; claimed: Claimed }>;
   /**
    * Takes up, as a claim does first, in one queue after the other of all realms, paused ones too, those first in which something has been due longest, until it has
    * taken up `limit` or more; returns where it took up any. It MAY leave what another is at.

@@ -2,6 +2,7 @@
  * What every queue store promises of groups: order and a limit within each, and that none stands in another's way.
  */
 import * as assert from "uvu/assert";
+import type { ClaimedJob } from "../../core/ports/queue.ts";
 import type { Keeps } from "../support/promises.ts";
 import { ack, claim, claimed, claimOne, job, listed, nack, push, read } from "../support/queue_steps.ts";
 import type { StoreHarness } from "../support/store_harness.ts";
@@ -24,6 +25,36 @@ function keepsOrder(keeps: Keeps<StoreHarness>): void {
       assert.equal(await ack(h, running), { status: "acked", cancelRequested: false, released: payload !== "3" });
     }
     assert.equal(await claimed(h), []);
+  });
+
+  keeps("a claim that comes with acknowledgements gets what they let go, and tells of each of them", async (h) => {
+    await push(h, job(1, { group: "a" }), job(2, { group: "a" }), job(3));
+    const [one, other] = await claim(h, 2);
+    const { realm, database } = h;
+    const acks = [one!, other!, { ...other!, id: "77" }].map(({ id, leaseToken: token }) => ({ id, token }));
+    const both = await database.queue.ackAndClaim(realm, "q", acks, { limit: 5, leaseMs: 60_000 });
+    assert.equal(
+      both.acks.map(({ status }) => status),
+      ["acked", "acked", "absent"],
+    );
+    assert.equal(
+      both.claimed.jobs.map(({ payload, attempt }) => [payload, attempt]),
+      [["2", 1]],
+    );
+    const [{ id, leaseToken: token }] = both.claimed.jobs as [ClaimedJob];
+    const again = [
+      { id, token },
+      { id, token },
+      { id: one!.id, token },
+    ];
+    const last = await database.queue.ackAndClaim(realm, "q", again, { limit: 1, leaseMs: 60_000 });
+    assert.equal(
+      last.acks.map(({ status }) => status),
+      ["acked", "already", "stale"],
+    );
+    assert.equal(last.claimed.jobs, []);
+    const nowhere = await database.queue.ackAndClaim(realm, "none", again.slice(0, 1), { limit: 1, leaseMs: 1_000 });
+    assert.equal([nowhere.acks, nowhere.claimed.jobs], [[{ status: "absent" }], []]);
   });
 
   keeps("a group that is busy does not hold up the others, nor jobs without one", async (h) => {

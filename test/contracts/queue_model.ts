@@ -22,6 +22,8 @@ const WANTED = [
     "push replaced",
     "claim jobs",
     "claim none",
+    "claim acked",
+    "claim stale",
     "ack acked",
     "ack already",
     "ack stale",
@@ -98,7 +100,7 @@ async function samePictures(model: Side, twin: Side): Promise<string[]> {
         state,
         limit: 50,
       })),
-      { call: "claim", queue, limit: 50, hours: 1 },
+      { call: "claim", queue, limit: 50, hours: 1, acks: [] },
     ] satisfies Step[]) {
       const expected = await call(model, last);
       assert.equal(await call(twin, last), expected, `at the end: ${JSON.stringify(last)}`);
@@ -114,9 +116,9 @@ function kindOf(one: Step, told: unknown): string[] {
     case "push":
       return (told as PushedJob[]).map(({ state, deduplicated }) => `push ${deduplicated ?? state}`);
     case "claim": {
-      const { jobs } = told as { jobs: { attempt: number }[] };
+      const { jobs, acks } = told as { jobs: { attempt: number }[]; acks: { status: string }[] };
       const again = jobs.some(({ attempt }) => attempt > 1) ? ["claim again"] : [];
-      return [`claim ${jobs.length > 0 ? "jobs" : "none"}`, ...again];
+      return [`claim ${jobs.length > 0 ? "jobs" : "none"}`, ...again, ...acks.map(({ status }) => `claim ${status}`)];
     }
     case "ack":
     case "nack":

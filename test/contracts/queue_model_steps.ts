@@ -17,7 +17,8 @@ type PlannedJob = Omit<NewJob, "delayMs" | "dedup"> & {
 /** One call. `of` picks one of the jobs or claims that the sequence has seen. */
 export type Step =
   | { call: "push"; queue: Name; jobs: PlannedJob[] }
-  | { call: "claim"; queue: Name; limit: number; hours: number }
+  /** `acks` picks what is acknowledged with it. */
+  | { call: "claim"; queue: Name; limit: number; hours: number; acks: number[] }
   | { call: "ack"; of: number[]; wrong: boolean; result: string | null }
   | { call: "nack"; of: number[]; hours?: number; final: boolean; error: string | null }
   | { call: "extend"; of: number[]; hours?: number; progress?: string }
@@ -71,7 +72,16 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
     12,
     fc.record({ call: is("push"), queue, jobs: fc.array(fc.oneof(job, job, plain), { minLength: 1, maxLength: 3 }) }),
   ),
-  weighted(10, fc.record({ call: is("claim"), queue, limit, hours: fc.constantFrom(1, 3) })),
+  weighted(
+    10,
+    fc.record({
+      call: is("claim"),
+      queue,
+      limit,
+      hours: fc.constantFrom(1, 3),
+      acks: fc.oneof(fc.constant<number[]>([]), some),
+    }),
+  ),
   weighted(
     6,
     fc.record({ call: is("ack"), of: some, wrong: fc.boolean().map(Boolean), result: fc.constantFrom(null, "1") }),
@@ -263,7 +273,14 @@ function jobOf({ hours, dedup, ...rest }: PlannedJob): NewJob {
 }
 
 async function claimOn(side: Side, one: Extract<Step, { call: "claim" }>): Promise<unknown> {
-  const { jobs, dueInMs } = await side.queue.claim(REALM, one.queue, { limit: one.limit, leaseMs: one.hours * HOUR });
+  const options = { limit: one.limit, leaseMs: one.hours * HOUR };
+  const leases = pickedClaims(side, one.acks).filter(({ queue }) => queue === one.queue);
+  const done = leases.map(({ id, leaseToken: token }) => ({ id, token, result: "1" }));
+  const { acks, claimed } =
+    done.length === 0
+      ? { acks: [], claimed: await side.queue.claim(REALM, one.queue, options) }
+      : await side.queue.ackAndClaim(REALM, one.queue, done, options);
+  const { jobs, dueInMs } = claimed;
   side.claims.push(...jobs.map((job) => ({ ...job, queue: one.queue })));
   return {
     jobs: jobs.map(({ id, payload, attempt, maxAttempts, priority, group, leaseExpiresAt }) => ({
@@ -271,7 +288,16 @@ async function claimOn(side: Side, one: Extract<Step, { call: "claim" }>): Promi
       lease: hoursAt(side, leaseExpiresAt),
     })),
     due: dueInMs === null ? null : hoursOf(dueInMs),
+    acks,
   };
+}
+
+/** Some of the claims so far, each job once: what one call does to a job twice is done at two moments, and lists are ordered by them. */
+function pickedClaims({ claims }: Side, of: readonly number[]): Side["claims"][number][] {
+  const picked = of
+    .map((each) => claims[claims.length - 1 - (each % Math.max(claims.length, 1))])
+    .filter((each) => each !== undefined);
+  return picked.filter(({ id }, index) => picked.findIndex((each) => each.id === id) === index);
 }
 
 function cancelOn(side: Side, one: Extract<Step, { call: "cancel" }>): Promise<unknown> {
@@ -280,14 +306,9 @@ function cancelOn(side: Side, one: Extract<Step, { call: "cancel" }>): Promise<u
 }
 
 async function settleOn(side: Side, one: Extract<Step, { call: "ack" | "nack" | "extend" }>): Promise<unknown> {
-  const picked = one.of
-    .map((each) => side.claims[side.claims.length - 1 - (each % Math.max(side.claims.length, 1))])
-    .filter((each) => each !== undefined);
-  // What one call does to a job twice is done at two moments, and lists are ordered by them.
-  const once = ({ id }: ClaimedJob, index: number) => picked.findIndex((each) => each.id === id) === index;
+  const picked = pickedClaims(side, one.of);
   const name = picked[0]?.queue ?? "q";
   const leases = picked
-    .filter(once)
     .filter(({ queue }) => queue === name)
     .map(({ id, leaseToken }) => ({ id, token: "wrong" in one && one.wrong ? `${leaseToken.slice(1)}0` : leaseToken }));
   switch (one.call) {

@@ -4,6 +4,7 @@ import type { Context } from "../../kernel/context.ts";
 import { listOf } from "../../kernel/fields.ts";
 import { call } from "../../kernel/operation.ts";
 import { USER } from "../../kernel/realm.ts";
+import type { Ack, AckOutcome } from "../../ports/queue.ts";
 import {
   jobId,
   knockEnded,
@@ -42,17 +43,20 @@ export const ackOutcomes = v.pipe(
   v.description("What became of each acknowledgement, in the order sent"),
 );
 
-/** `field` names the list in a fault. */
-export async function acknowledgeAll(
-  context: Context,
-  queue: string,
-  { jobs, action, field }: { jobs: DoneJobs; action: string; field: string },
-) {
-  const acks = jobs.map(({ id, lease_token: token, result: value }, index) => {
+/** The acknowledgements as the store takes them; `field` names the list in a fault. */
+export function acksOf(jobs: DoneJobs, { action, field }: { action: string; field: string }): Ack[] {
+  return jobs.map(({ id, lease_token: token, result: value }, index) => {
     const how = { action, field: `${field}[${index}].result`, most: PAYLOAD_MAX_BYTES };
     return { id, token, result: value === undefined ? null : written(value, how) };
   });
-  const outcomes = await context.database.queue.ack(USER, queue, acks);
+}
+
+/** Tells whoever waits for it, and gives what is answered of each. */
+export function acknowledged(
+  context: Context,
+  queue: string,
+  { acks, outcomes }: { acks: readonly Ack[]; outcomes: readonly AckOutcome[] },
+) {
   const acked = outcomes.map((outcome) => (outcome.status === "acked" ? outcome : null));
   knockEnded(context, queue, {
     ids: acks.flatMap((ack, index) => (ack.result !== null && acked[index] ? ack.id : [])),
@@ -80,7 +84,9 @@ export const ackMany = call({
       output: { jobs: [{ id: "$JOB_ID", outcome: "acked" }] },
     },
   ],
-  handle: async (context, { namespace: queue, jobs }) => ({
-    jobs: await acknowledgeAll(context, queue, { jobs, action: "acknowledge several jobs as done", field: "jobs" }),
-  }),
+  async handle(context, { namespace: queue, jobs }) {
+    const acks = acksOf(jobs, { action: "acknowledge several jobs as done", field: "jobs" });
+    const outcomes = await context.database.queue.ack(USER, queue, acks);
+    return { jobs: acknowledged(context, queue, { acks, outcomes }) };
+  },
 });

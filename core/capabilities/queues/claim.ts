@@ -6,7 +6,7 @@ import { knockOf } from "../../kernel/knock.ts";
 import { call } from "../../kernel/operation.ts";
 import { USER } from "../../kernel/realm.ts";
 import type { Claimed, ClaimedJob } from "../../ports/queue.ts";
-import { acknowledgeAll, ackOutcomes, doneJobs } from "./ack_many.ts";
+import { acknowledged, ackOutcomes, acksOf, doneJobs } from "./ack_many.ts";
 import { knockQueue, LIST_MAX_BYTES, leaseSeconds, namespace, read } from "./job_fields.ts";
 
 /** The most jobs of one claim. */
@@ -80,14 +80,17 @@ export const claim = call({
     },
   ],
   async handle(context, { namespace: queue, limit, visibility_timeout_seconds, wait_seconds, acks: done }) {
-    const acks =
-      done === undefined
-        ? null
-        : await acknowledgeAll(context, queue, { jobs: done, action: "claim jobs of a queue", field: "acks" });
-    const leaseMs = visibility_timeout_seconds * 1_000;
-    const look = () => context.database.queue.claim(USER, queue, { limit, leaseMs });
+    const options = { limit, leaseMs: visibility_timeout_seconds * 1_000 };
+    const acks = done === undefined ? null : acksOf(done, { action: "claim jobs of a queue", field: "acks" });
+    let told: ReturnType<typeof acknowledged> | null = null;
+    const look = async () => {
+      if (acks === null || told !== null) return context.database.queue.claim(USER, queue, options);
+      const both = await context.database.queue.ackAndClaim(USER, queue, acks, options);
+      told = acknowledged(context, queue, { acks, outcomes: both.acks });
+      return both.claimed;
+    };
     const jobs = wait_seconds === 0 ? (await look()).jobs : await whenThereAre(context, queue, { look, wait_seconds });
-    return { jobs: jobs.map(claimedJson), ...(acks === null ? {} : { acks }) };
+    return { jobs: jobs.map(claimedJson), ...(told === null ? {} : { acks: told }) };
   },
 });
 

@@ -38,6 +38,11 @@ export function memoryQueue(clock: Clock): MemoryQueue {
     push: async (command) => apply(command, []),
     claim: async (realm, name, options) => claimJobs(rows, queueOf(rows, realm, name), { ...options, newToken }),
     takeUp: async (limit) => takeUp(rows, limit),
+    async ackAndClaim(realm, name, acks, options) {
+      const queue = queueOf(rows, realm, name);
+      const outcomes = acks.map((ack) => ackOne(rows, queue, ack));
+      return { acks: outcomes, claimed: claimJobs(rows, queue, { ...options, newToken }) };
+    },
     ack: async (realm, name, acks) => acks.map((ack) => ackOne(rows, queueOf(rows, realm, name), ack)),
     nack: async (realm, name, nacks) => nacks.map((nack) => nackOne(rows, queueOf(rows, realm, name), nack)),
     async extend(realm, name, extensions) {
