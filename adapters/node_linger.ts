@@ -58,7 +58,7 @@ async function writeAll(body: ReadableStream<Uint8Array>, outgoing: ServerRespon
 }
 
 /** Reads and forgets; whether the request came to its end within the bounds. */
-function discardRest(incoming: IncomingMessage, bounds: Bounds): Promise<boolean> {
+export function discardRest(incoming: IncomingMessage, bounds: Bounds = BOUNDS): Promise<boolean> {
   return new Promise((resolve) => {
     let bytes = 0;
     const stop = finished(incoming, { writable: false }, (error) => done(!error));

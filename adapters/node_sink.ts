@@ -4,6 +4,7 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Sink } from "../core/mod.ts";
+import { discardRest, isWhole } from "./node_linger.ts";
 
 /** How long the rest of an ended answer may take to reach a peer that reads slowly or not at all. */
 const FLUSH_MS = 5_000;
@@ -57,6 +58,16 @@ export function socketSink(outgoing: ServerResponse, chunkOf: Chunker): Sink {
     return socket !== null && outgoing.writableLength === socket.writableLength ? socket : null;
   }
 
+  /** Not before the request has come whole, where it may: its sender would find the connection closed, and not read what was written. */
+  async function end(): Promise<void> {
+    const whole = isWhole(outgoing.req) || (await discardRest(outgoing.req));
+    if (outgoing.destroyed) return;
+    outgoing.end();
+    flushing = setTimeout(cut, FLUSH_MS);
+    flushing.unref();
+    if (!whole) outgoing.req.socket.destroySoon();
+  }
+
   outgoing.on("close", finish);
   // Destroyed before this: "close" has been, and does not come again.
   if (outgoing.destroyed || outgoing.req.socket.destroyed) finish();
@@ -77,11 +88,9 @@ export function socketSink(outgoing: ServerResponse, chunkOf: Chunker): Sink {
     },
     close() {
       if (isOver()) return;
-      outgoing.end();
       over.abort();
       release();
-      flushing = setTimeout(cut, FLUSH_MS);
-      flushing.unref();
+      void end();
     },
     abort() {
       cut();

@@ -8,6 +8,7 @@ import { refuseWhenStopping } from "./faces/refusal.ts";
 import { restRoutes } from "./faces/rest.ts";
 import { createRouter, type Fetch } from "./faces/router.ts";
 import { sseRoutes, sseWire } from "./faces/sse.ts";
+import type { Call } from "./kernel/call.ts";
 import { type Capability, operationsOf } from "./kernel/capability.ts";
 import type { Phase, Ports } from "./kernel/context.ts";
 import { runDuties } from "./kernel/duty.ts";
@@ -39,23 +40,30 @@ export function createApp(ports: Ports, settings: Settings, capabilities: readon
   const life = new AbortController();
   const work = new AbortController();
   let phase: Phase = "serving";
-  /** Calls that tell how far they are outlast the request, whose answer has begun. */
-  let telling = 0;
+  /** Calls that have begun to tell how far they are: they outlast their requests, whose answers have begun. */
+  let progressCalls = 0;
   const house = createHouse(ports, settings, { phase: () => phase, signal: life.signal });
   const followers = createFollowers(house, { wire: sseWire, signal: life.signal });
   const walk = createCorridor(house);
   const corridor: Corridor = (operation, call) => {
     if (call.progress === undefined) return walk(operation, call);
-    telling += 1;
-    return walk(operation, call).finally(() => {
-      telling -= 1;
+    let counted = 0;
+    const counting: Call = Object.assign(Object.create(call) as Call, {
+      progress(value: unknown, headers: Record<string, string>) {
+        call.progress?.(value, headers);
+        progressCalls += 1 - counted;
+        counted = 1;
+      },
+    });
+    return walk(operation, counting).finally(() => {
+      progressCalls -= counted;
     });
   };
   const batch = batchOf(operationsOf(capabilities), createInnerCorridor(house));
   const mounted = batch === null ? capabilities : [...capabilities, batch];
   const operations = operationsOf(mounted);
   const calls = [
-    ...restRoutes(operations, corridor, settings),
+    ...restRoutes(operations, corridor, house),
     ...mcpRoutes(operations, corridor, house),
     ...openapiRoutes(operations, settings),
     ...docsRoutes(mounted, settings),
@@ -97,6 +105,6 @@ export function createApp(ports: Ports, settings: Settings, capabilities: readon
       await duties;
     },
     streams: followers.count,
-    requests: () => requests + telling,
+    requests: () => requests + progressCalls,
   };
 }

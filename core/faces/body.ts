@@ -1,4 +1,5 @@
 /** Reading request bodies: counted while they arrive, refused as soon as they are too large. */
+import { lazyReader } from "../kernel/lazy_reader.ts";
 import { Fault } from "../ports/fault.ts";
 
 /**
@@ -14,7 +15,7 @@ export function openBody(request: Request, most: number): ReadableStream<Uint8Ar
 }
 
 function wholeOnly(body: ReadableStream<Uint8Array>, length: number | null): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
+  const reader = lazyReader(body);
   let left = length;
   return new ReadableStream<Uint8Array>(
     {

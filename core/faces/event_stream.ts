@@ -5,6 +5,9 @@ export function framed(event: string, json: string): string {
   return `event: ${event}\ndata: ${json}\n\n`;
 }
 
+/** A comment, which no reader sees: it says that the connection lives. */
+export const HEARTBEAT = ": \n\n";
+
 /** Nothing between us and the reader may hold back, compress or store the stream. */
 export const EVENT_STREAM_HEADERS = {
   "Content-Type": "text/event-stream; charset=utf-8",

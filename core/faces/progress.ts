@@ -4,20 +4,21 @@
  * it is answered as ever. A reader never holds up the work: of what it has not taken yet only the newest is kept.
  */
 import type { Call } from "../kernel/call.ts";
-import type { Answer, Corridor } from "../kernel/invoke.ts";
+import type { House } from "../kernel/context.ts";
+import { type Answer, asFault, type Corridor } from "../kernel/invoke.ts";
+import { lazyReader } from "../kernel/lazy_reader.ts";
 import { bodyRuleOf, type Operation } from "../kernel/operation.ts";
 import { Fault } from "../ports/fault.ts";
-import type { Sink } from "../ports/host.ts";
-import { EVENT_STREAM_HEADERS, framed } from "./event_stream.ts";
+import { EVENT_STREAM_HEADERS } from "./event_stream.ts";
+import { createProgressStream, type ProgressStream } from "./progress_stream.ts";
 import { type Exchange, envelope } from "./route.ts";
 
 /**
  * How long the end of a body is held back once its answer has begun, in milliseconds: a connection that is cut then looks to Deno like the body's end, and
- * the cut itself is told a moment later. Half a file must not pass for a whole one.
+ * the cut itself is seen a moment later. Half a file must not pass for a whole one. Real time, whatever the house's clock says: it is the connection that
+ * is waited for, and no work.
  */
-const CUT_TOLD_MS = 100;
-
-const encoder = new TextEncoder();
+const CUT_SEEN_MS = 100;
 
 /** Whether the caller is told of progress. */
 export function wantsProgress(operation: Operation, { method, headers }: Request): boolean {
@@ -26,83 +27,47 @@ export function wantsProgress(operation: Operation, { method, headers }: Request
   return ranges.some((range) => /^\s*text\/event-stream\s*(;|$)/.test(range) && !/;\s*q=0(\.0*)?\s*(;|$)/.test(range));
 }
 
+export interface ProgressCall {
+  operation: Operation;
+  call: Call;
+  exchange: Exchange;
+}
+
 /** Walks with a call that takes progress: the stream as soon as there is some, and what the corridor gave or threw when it ended before that. */
 export function answerWithProgress(
-  operation: Operation,
-  { call, exchange }: { call: Call; exchange: Exchange },
+  { operation, call, exchange }: ProgressCall,
   corridor: Corridor,
+  { clock, log, settings }: Pick<House, "clock" | "log" | "settings">,
 ): Promise<Response | Answer> {
+  const { host, requestId } = exchange;
   const gone = new AbortController();
   return new Promise((resolve, reject) => {
-    let told: Told | null = null;
-    const listening: Call = Object.assign(Object.create(call) as Call, {
-      progress(value: unknown) {
-        if (told === null) {
-          const first = createTold(() => gone.abort(left()));
-          told = first;
-          const init = { status: 200, headers: new Headers(EVENT_STREAM_HEADERS) };
-          resolve(exchange.host.stream(first.follow, init));
-        }
-        told.progress(value);
-      },
-      read: async () => brokenOffBy({ gone: gone.signal, begun: () => told !== null }, operation, await call.read()),
-    });
-    corridor(operation, listening).then(
-      (answer) => (told === null ? resolve(answer) : told.end("result", answer.value)),
-      (error) => (told === null ? reject(error) : told.end("error", envelope(faultOf(error), exchange.requestId))),
-    );
-  });
-}
+    let stream: ProgressStream | null = null;
 
-interface Told {
-  progress(value: unknown): void;
-  end(event: "result" | "error", value: unknown): void;
-  /** Tells the sink what there is, and from then on what comes. */
-  follow(sink: Sink): void;
-}
-
-/** Keeps the newest progress and the end until a sink takes them. `leave` is called when the reader goes away before the end. */
-function createTold(leave: () => void): Told {
-  let newest: string | null = null;
-  let last: string | null = null;
-  let sink: Sink | null = null;
-  let writing = false;
-
-  /** Progress waits for the reader; the end does not, since after it nothing more can pile up. */
-  async function write(to: Sink): Promise<void> {
-    if (writing && last === null) return;
-    writing = true;
-    while (last === null && newest !== null && !to.closed.aborted) {
-      const text = newest;
-      newest = null;
-      to.write(encoder.encode(text));
-      await to.drained();
+    function begin(headers: Record<string, string>): ProgressStream {
+      const { heartbeatMs } = settings;
+      const begun = createProgressStream({ clock, heartbeatMs, leave: () => gone.abort(left()) });
+      const init = { status: 200, headers: new Headers({ ...headers, ...EVENT_STREAM_HEADERS }) };
+      resolve(host.stream(begun.follow, init));
+      return begun;
     }
-    writing = false;
-    if (last === null || to.closed.aborted) return;
-    to.write(encoder.encode((newest ?? "") + last));
-    to.close();
-  }
 
-  const changed = () => void (sink === null ? null : write(sink));
+    function fail(error: unknown): void {
+      if (stream === null) reject(error);
+      else stream.end("error", envelope(asFault(error, { log }, requestId), requestId));
+    }
 
-  return {
-    progress(value) {
-      newest = framed("progress", JSON.stringify(value));
-      changed();
-    },
-    end(event, value) {
-      last = framed(event, JSON.stringify(value));
-      changed();
-    },
-    follow(given) {
-      sink = given;
-      const over = () => (last === null ? leave() : undefined);
-      if (given.closed.aborted) over();
-      else given.closed.addEventListener("abort", over, { once: true });
-      changed();
-    },
-  };
+    const listening: Call = Object.assign(Object.create(call) as Call, {
+      progress(value: unknown, headers: Record<string, string>) {
+        stream ??= begin(headers);
+        stream.progress(value);
+      },
+      read: async () => brokenOffBy({ gone: gone.signal, begun: () => stream !== null }, operation, await call.read()),
+    });
+    corridor(operation, listening)
+      .then((answer) => (stream === null ? resolve(answer) : stream.end("result", answer.value)))
+      .catch(fail);
+  });
 }
 
 interface Caller {
@@ -120,7 +85,7 @@ function brokenOffBy(caller: Caller, operation: Operation, input: unknown): unkn
 }
 
 function endedBy({ gone, begun }: Caller, body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
+  const reader = lazyReader(body);
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
@@ -132,7 +97,7 @@ function endedBy({ gone, begun }: Caller, body: ReadableStream<Uint8Array>): Rea
       },
       async pull(controller) {
         const { done, value } = await reader.read();
-        if (done && begun()) await aborted(gone, CUT_TOLD_MS);
+        if (done && begun()) await aborted(gone, CUT_SEEN_MS);
         if (gone.aborted) return;
         if (done) controller.close();
         else controller.enqueue(value);
@@ -158,8 +123,4 @@ function aborted(signal: AbortSignal, ms: number): Promise<void> {
 
 function left(): Fault {
   return new Fault("invalid_input", "The caller left before the end of the body; send all of it");
-}
-
-function faultOf(error: unknown): Fault {
-  return error instanceof Fault ? error : new Fault("internal", "Something went wrong on our side");
 }

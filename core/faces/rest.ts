@@ -1,6 +1,7 @@
 /** Call, content and page operations on HTTP: path, query, headers and body become one input; the answer becomes JSON, bytes or a page. */
 
 import type { Call } from "../kernel/call.ts";
+import type { House } from "../kernel/context.ts";
 import { ticketKind } from "../kernel/credential.ts";
 import { quote } from "../kernel/fields.ts";
 import { refuseUnconfigured } from "../kernel/identify.ts";
@@ -17,7 +18,10 @@ import { bearerOf, type Exchange, json, type Route } from "./route.ts";
 
 const DEFAULT_MOST = { json: 65_536, raw: 0 };
 
-export function restRoutes(operations: readonly Operation[], corridor: Corridor, settings: Settings): Route[] {
+type RestHouse = Pick<House, "clock" | "log" | "settings">;
+
+export function restRoutes(operations: readonly Operation[], corridor: Corridor, house: RestHouse): Route[] {
+  const { settings } = house;
   return operations.flatMap((operation) => {
     if (operation.kind === "feed") return [];
     return endpointsOf(operation).map((endpoint) => ({
@@ -26,7 +30,7 @@ export function restRoutes(operations: readonly Operation[], corridor: Corridor,
       async serve(exchange: Exchange) {
         const call = httpCall(operation, exchange, settings);
         const answer = wantsProgress(operation, exchange.request)
-          ? await answerWithProgress(operation, { call, exchange }, corridor)
+          ? await answerWithProgress({ operation, call, exchange }, corridor, house)
           : await corridor(operation, call);
         if (answer instanceof Response) return answer;
         const { value, status, headers } = answer;

@@ -5,7 +5,7 @@ import type { Corridor } from "../kernel/invoke.ts";
 import { endpointsOf, type Operation } from "../kernel/operation.ts";
 import type { Settings } from "../kernel/settings.ts";
 import { Fault } from "../ports/fault.ts";
-import { EVENT_STREAM_HEADERS, framed } from "./event_stream.ts";
+import { EVENT_STREAM_HEADERS, framed, HEARTBEAT } from "./event_stream.ts";
 import { pollFace } from "./poll.ts";
 import { closedUntilConfigured, httpCall } from "./rest.ts";
 import type { Exchange, Route } from "./route.ts";
@@ -13,7 +13,7 @@ import type { Exchange, Route } from "./route.ts";
 /** Ids come from a closed alphabet, so no field can be injected by them. */
 export const sseWire: Wire = {
   opening: (retryMs) => `retry: ${retryMs}\n: open\n\n`,
-  heartbeat: ": \n\n",
+  heartbeat: HEARTBEAT,
   before: (id) => `id: ${id}\nevent: message\ndata: `,
   after: "\n\n",
   mark: (id) => `id: ${id}\n\n`,

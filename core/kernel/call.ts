@@ -20,6 +20,6 @@ export interface Call {
   early: Record<string, unknown>;
   /** All fields; called once, after permission. */
   read(): Promise<unknown>;
-  /** Takes how far the work is; left out where nobody is told. */
-  progress?(value: unknown): void;
+  /** Takes how far the work is, with the answer's headers so far; left out where nobody is told. */
+  progress?(value: unknown, headers: Record<string, string>): void;
 }

@@ -7,6 +7,7 @@ import { addressKey } from "./address.ts";
 import type { Call } from "./call.ts";
 import type { Context, House } from "./context.ts";
 import type { Principal } from "./credential.ts";
+import { heldInput } from "./held_body.ts";
 import { heldContent } from "./held_content.ts";
 import { identify } from "./identify.ts";
 import { parseInput } from "./input.ts";
@@ -28,19 +29,25 @@ interface Seen {
   headers: Record<string, string>;
 }
 
+/** What a context has besides what handlers see of it. */
+interface Walking {
+  call: Call;
+  replyHeaders: Record<string, string>;
+}
+
 type Walk = (operation: Operation, call: Call, seen: Seen) => Promise<Answer>;
 
 function createWalk(house: House): Walk {
   /** What all contexts have in common, so that none of it is copied for a request. The signal is made by whoever asks for it. */
   const shared: object = Object.create(house, {
     signal: {
-      get(this: { call: Call }) {
+      get(this: Walking) {
         return this.call.signal;
       },
     },
     progress: {
-      value(this: { call: Call }, value: unknown) {
-        this.call.progress?.(value);
+      value(this: Walking, value: unknown) {
+        this.call.progress?.(value, this.replyHeaders);
       },
     },
   });
@@ -53,12 +60,13 @@ function createWalk(house: House): Walk {
       seen.headers = house.limiter.take(operation.limit, principal?.id ?? addressKey(call.address));
     }
     permit(operation, call, principals);
-    const input = parseInput(operation.input, await call.read(), actionOf(operation));
-    permitNamed(operation, input, principal);
+    const parsed = parseInput(operation.input, await call.read(), actionOf(operation));
+    permitNamed(operation, parsed, principal);
     let status: number = operation.kind === "call" ? (operation.status ?? 200) : 200;
     const headers = { ...seen.headers };
     const context = Object.assign(Object.create(shared) as Context, {
       call,
+      replyHeaders: headers,
       principal,
       principals,
       requestId: call.requestId,
@@ -68,7 +76,8 @@ function createWalk(house: House): Walk {
         Object.assign(headers, extra.headers);
       },
     });
-    const handled = await operation.handle(context, input as never);
+    const { input, release } = heldInput(house, { operation, input: parsed }, principals);
+    const handled = await Promise.resolve(operation.handle(context, input as never)).finally(release);
     const value = operation.kind === "content" ? heldContent(house, handled as Content, principals) : handled;
     return { value, status, headers, principals };
   };

@@ -8,35 +8,48 @@ export interface Line {
 }
 
 const NEWLINE = 10;
+const NOTHING = new Uint8Array();
 
 /** All lines, the last one too if nothing ends it; throws what the stream throws. Ending early gives the stream up. */
 export async function* linesOf(stream: ReadableStream<Uint8Array>, most: number): AsyncGenerator<Line> {
   const reader = stream.getReader();
-  let parts: Uint8Array[] = [];
+  /** What of the line came in chunks before this one; one buffer, since a chunk may be as small as a byte. */
+  let begun: Uint8Array = NOTHING;
   let length = 0;
   let number = 1;
 
-  /** Adds to the line; whether this makes it too long. */
-  function take(part: Uint8Array): boolean {
+  /** Keeps a part of the line until the rest comes; whether this makes it too long. */
+  function keep(part: Uint8Array): boolean {
     const fitted = length <= most;
-    length += part.length;
-    if (length > most) parts = [];
-    else if (part.length > 0) parts.push(part);
-    return fitted && length > most;
+    const whole = length + part.length;
+    if (whole > most) begun = NOTHING;
+    else if (part.length > 0) {
+      begun = withRoom(begun, { length, needed: whole, most });
+      begun.set(part, length);
+    }
+    length = whole;
+    return fitted && whole > most;
+  }
+
+  /** The line that ends with this part; null when it has been told already that it is too long. */
+  function ended(part: Uint8Array): Line | null {
+    if (length === 0 && part.length <= most) return { number, bytes: part };
+    if (keep(part)) return { number, bytes: null };
+    return length > most ? null : { number, bytes: begun.subarray(0, length) };
   }
 
   function* cut(chunk: Uint8Array): Generator<Line> {
     let from = 0;
     for (let at = chunk.indexOf(NEWLINE); at !== -1; at = chunk.indexOf(NEWLINE, from)) {
-      if (take(chunk.subarray(from, at))) yield { number, bytes: null };
-      else if (length <= most) yield { number, bytes: joined(parts, length) };
-      parts = [];
+      const line = ended(chunk.subarray(from, at));
+      if (line !== null) yield line;
+      // The bytes are the reader's from now on.
+      begun = NOTHING;
       length = 0;
       number += 1;
       from = at + 1;
     }
-    // A copy: the rest of a chunk must not keep the chunk, nor change with it.
-    if (take(chunk.slice(from))) yield { number, bytes: null };
+    if (keep(chunk.subarray(from))) yield { number, bytes: null };
   }
 
   try {
@@ -45,19 +58,19 @@ export async function* linesOf(stream: ReadableStream<Uint8Array>, most: number)
       if (done) break;
       yield* cut(value);
     }
-    if (length > 0 && length <= most) yield { number, bytes: joined(parts, length) };
+    if (length > 0 && length <= most) yield { number, bytes: begun.subarray(0, length) };
   } finally {
     void reader.cancel().catch(() => undefined);
   }
 }
 
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
+/** The buffer, or one at least twice as large with what it holds. */
+function withRoom(
+  buffer: Uint8Array,
+  { length, needed, most }: { length: number; needed: number; most: number },
+): Uint8Array {
+  if (needed <= buffer.length) return buffer;
+  const larger = new Uint8Array(Math.min(most, Math.max(needed, 2 * buffer.length)));
+  larger.set(buffer.subarray(0, length));
+  return larger;
 }

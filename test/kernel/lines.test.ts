@@ -1,4 +1,6 @@
 /** Lines of a body: the same however its bytes are cut, and of one that is too long no more is held or waited for than tells so. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { linesOf } from "../../core/kernel/lines.ts";
@@ -79,6 +81,50 @@ test("a line is the reader's own: a chunk that its sender uses again does not ch
     { highWaterMark: 0 },
   );
   assert.equal(await read(reusing), ["abc"]);
+});
+
+test("chunks of a byte cost no more than what they carry", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const most = 200_000;
+  const used = () => {
+    collect();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  let sent = 0;
+  let held = 0;
+  const before = used();
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        sent += 1;
+        controller.enqueue(Uint8Array.of(120));
+        if (sent < most) return;
+        held = used() - before;
+        controller.close();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  assert.equal(await read(stream, most), ["x".repeat(most)]);
+  assert.ok(held < 20 * most, `${held} bytes were held for ${most}`);
+});
+
+test("what came in pieces is in no more room than a line may have", async () => {
+  for await (const { bytes } of linesOf(cutBy(1, "x".repeat(600)), 600)) assert.is(bytes!.buffer.byteLength, 600);
+});
+
+test("a line within one chunk is not copied, and those before it stay as they were", async () => {
+  const chunk = encoder.encode("a\nbc\nd");
+  const seen: Uint8Array[] = [];
+  const stream = ReadableStream.from([chunk, encoder.encode("e\nfg\nh"), encoder.encode("i")]);
+  for await (const { bytes } of linesOf(stream as ReadableStream<Uint8Array>, 20)) seen.push(bytes!);
+  assert.equal(
+    seen.map((bytes) => new TextDecoder().decode(bytes)),
+    ["a", "bc", "de", "fg", "hi"],
+  );
+  assert.is(seen[1]!.buffer, chunk.buffer);
 });
 
 test.run();

@@ -1,5 +1,6 @@
 /** Imports that tell how far they are, through a real server of the runtime that runs this file: the answer begins while the upload is still open. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -108,8 +109,39 @@ test("rows: an error in a later batch is the last event, while the rest is still
   const [first, last] = events(held);
   assert.equal(first, { name: "progress", rows_done: 1_000, rows_written: 1_000 });
   assert.equal([last.name, last.error.code, last.error.details.rows_done], ["error", "invalid_input", 1_000]);
-  held.child.stdin!.end();
-  await held.ended;
+  held.child.stdin!.end(numbers(1_000_000));
+  assert.is(await held.ended, 0, "the uploader could send all of it");
+});
+
+/** Writes a request with a body of that many bytes, whole, and only then looks at what comes back: its status, or null when the writing got stuck. */
+async function statusAfterAll(path: string, size: number): Promise<number | null> {
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  const sent = new Promise<boolean>((resolve) => {
+    socket.on("error", () => resolve(false));
+    setTimeout(() => resolve(false), 5_000).unref();
+    const authorized = Object.entries({ ...AUTHORIZED, Accept: "text/event-stream" });
+    const headers = authorized.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nHost: a\r\n${headers}Content-Type: text/csv\r\nContent-Length: ${size}\r\n\r\n`,
+    );
+    socket.write(new Uint8Array(size).fill(10), () => resolve(true));
+  });
+  let text = "";
+  const answered = new Promise<void>((resolve) => {
+    socket.on("data", (data) => {
+      text += String(data);
+      resolve();
+    });
+  });
+  const status = (await sent) ? answered.then(() => Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1])) : null;
+  return Promise.resolve(status).finally(() => socket.destroy());
+}
+
+test("a client that writes the whole of an upload that is refused before it reads has its answer", async () => {
+  const paths = ["/sql/tables/nope/import", "/sql/tables/numbers/import?format=zzz", "/files/temp?zzz=1"];
+  const statuses = await Promise.all(paths.map((path) => statusAfterAll(path, 20_000_000)));
+  assert.equal(statuses, [404, 400, 400]);
 });
 
 test("rows: an error before anything is stored is an answer with its status, while the rest is still to come", async () => {

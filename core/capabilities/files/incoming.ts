@@ -87,7 +87,9 @@ export function incoming(
   return { body, seen: () => done };
 }
 
-function brokenOff(): never {
+function brokenOff(error: unknown): never {
+  // For another reason than that its sender has gone.
+  if (error instanceof Fault && error.code !== "invalid_input") throw error;
   throw new Fault("invalid_input", "The body broke off before its end, so nothing was stored; send all of it");
 }
 

@@ -4,7 +4,7 @@ import type { Operation } from "../../kernel/operation.ts";
 import type { JsonObject } from "../../ports/json.ts";
 
 const STREAM =
-  "With `Accept: text/event-stream` the answer is a stream of Server-Sent Events while the work goes on: `progress` as it changes (the newest only, for a slow reader), and last `result` with the usual answer or `error` with the usual error. What ends before the first progress is answered as without it.";
+  "With `Accept: text/event-stream` the answer is a stream of Server-Sent Events while the work goes on: `progress` as it changes (the newest only, for a slow reader), and last `result` with the usual answer or `error` with the usual error; comments keep it alive meanwhile. What ends before the first progress is answered as without it.";
 
 /** In words; null for an operation that tells no progress. */
 export function progressWords(operation: Operation): string | null {
