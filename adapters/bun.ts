@@ -34,11 +34,14 @@ export const listenOnBun: Listen = async (app, { host, port, apps }) => {
     // Its own page for an error shows stack and sources to the caller.
     development: false,
     error: () => new Response(null, { status: 500 }),
-    fetch(request, self) {
+    async fetch(request, self) {
       const local: Host = { address: self.requestIP(request)?.address ?? "", apps, stream: streamResponse };
       // HTTP/1.0 may leave the Host header out, as health checks do; all that Bun then gives as a URL is the path.
       const whole = request.headers.has("host") ? request : new Request(`http://localhost${request.url}`, request);
-      return app.fetch(whole, local);
+      const answer = await app.fetch(whole, local);
+      // Bun takes in what is left of a body by itself. Told to close, it would cut off a sender who has not read the answer yet.
+      if (request.body !== null) answer.headers.delete("Connection");
+      return answer;
     },
   });
   return { port: server.port, refuse: () => void server.stop(), close: () => server.stop() };
