@@ -3,19 +3,12 @@ import type { Case } from "../figures.ts";
 import { textOf } from "../load.ts";
 import { SERVICE_TOKEN, together } from "../millrace.ts";
 import { type Server, startHono } from "../servers.ts";
-import { type Delivered, loaded, type Measure } from "./measure.ts";
+import { answeredFigures as figures, loaded, type Measure } from "./measure.ts";
 
 const KEYS = 10_000;
 const CONNECTIONS = [1, 64] as const;
 const HEADER = `Authorization: Bearer ${SERVICE_TOKEN}`;
 const BODY = JSON.stringify({ note: textOf(128) });
-
-const figures = ({ answered, seconds, answer_p50, answer_p99, published, processor }: Delivered) => ({
-  rate: answered / seconds,
-  p50: answer_p50 / 1000,
-  p99: answer_p99 / 1000,
-  processor: (processor * 1e6) / published,
-});
 
 export const documents: Measure = {
   name: "documents",

@@ -16,6 +16,14 @@ export interface Measure {
 /** What a run of the load generator found. */
 export type Delivered = Awaited<ReturnType<Bench["load"]>>;
 
+/** What is asked of requests that are answered one by one. */
+export const answeredFigures = ({ answered, seconds, answer_p50, answer_p99, published, processor }: Delivered) => ({
+  rate: answered / seconds,
+  p50: answer_p50 / 1000,
+  p99: answer_p99 / 1000,
+  processor: (processor * 1e6) / published,
+});
+
 /** An entrant that is one run of the load generator. */
 export function loaded(
   bench: Bench,

@@ -1,18 +1,11 @@
 /** Durable publishes a second, one message a request, beside what PostgreSQL and an empty handler allow. */
 import { atLeast, type Case, type Goal } from "../figures.ts";
 import { startHono } from "../servers.ts";
-import { type Delivered, loaded, type Measure } from "./measure.ts";
+import { answeredFigures as figures, loaded, type Measure } from "./measure.ts";
 
 const CONNECTIONS = [1, 16, 128] as const;
 const GROUP_GOAL: Record<number, Goal> = { 128: atLeast(0.7) };
 const EACH_GOAL: Record<number, Goal> = { 1: atLeast(0.9), 128: atLeast(2) };
-
-const figures = ({ answered, seconds, answer_p50, answer_p99, published, processor }: Delivered) => ({
-  rate: answered / seconds,
-  p50: answer_p50 / 1000,
-  p99: answer_p99 / 1000,
-  processor: (processor * 1e6) / published,
-});
 
 export const publish: Measure = {
   name: "publish",
