@@ -126,13 +126,17 @@ async function orphansGo(house: House): Promise<Verdict[]> {
     rig.log(`${error}`),
   );
   await publishing;
+  const unfinishedLeft = async () => (await folder.unfinished()).length;
+  await eventually("the unfinished files are gone", async () => (await unfinishedLeft()) === 0, PATIENCE_MS).catch(
+    (error) => rig.log(`${error}`),
+  );
   await sweep.kill();
   await slow.kill();
   house.sent.push(...meanwhile);
   const rows = await references(cluster);
   return [
     none("orphans after the sweep", await left(), orphans.length),
-    none("unfinished files after the next start", (await folder.unfinished()).length, unfinished),
+    none("unfinished files after the next start", await unfinishedLeft(), unfinished),
     none("published beside the sweep and refused", meanwhile.filter(({ id }) => id === null).length, meanwhile.length),
     none("live objects deleted by the sweep", (await folder.broken(rows)).length, rows.length),
   ];
