@@ -4,9 +4,7 @@ import type { House } from "./context.ts";
 import type { Principal } from "./credential.ts";
 import { lazyReader } from "./lazy_reader.ts";
 import { bodyRuleOf, type Operation } from "./operation.ts";
-
-/** How often it is looked whether they hold, in milliseconds. */
-const LOOK_MS = 1_000;
+import { allHold, LOOK_MS } from "./revoked.ts";
 
 export interface HeldInput {
   input: unknown;
@@ -66,12 +64,11 @@ function whileHeld(
 
 /** Looks until the credentials no longer hold, which is true, or until nobody cares. */
 async function untilEnded({ credentials, clock, log }: Watch, holds: readonly string[], over: AbortSignal) {
-  const all = new Set(holds).size;
   for (;;) {
     await clock.sleep(LOOK_MS, over);
     if (over.aborted) return false;
     try {
-      if ((await credentials.stillValid(holds)).size < all) return !over.aborted;
+      if (!(await allHold(credentials, holds))) return !over.aborted;
     } catch (error) {
       // Nobody's right has ended with a store that is away for a moment.
       log.write("warn", "credential_look_failed", { error: String(error) });

@@ -3,9 +3,7 @@ import { Fault } from "../ports/fault.ts";
 import type { House } from "./context.ts";
 import type { Principal } from "./credential.ts";
 import type { Content } from "./operation.ts";
-
-/** How often it is looked whether they hold, in milliseconds. */
-const LOOK_MS = 1_000;
+import { allHold, LOOK_MS } from "./revoked.ts";
 
 /** The content as it is, but for a stream to somebody whose credentials can end. */
 export function heldContent(
@@ -29,7 +27,7 @@ function whileHeld(
   async function refuseEnded(): Promise<void> {
     if (clock.elapsed() - looked < LOOK_MS) return;
     looked = clock.elapsed();
-    if ((await credentials.stillValid(holds)).size === new Set(holds).size) return;
+    if (await allHold(credentials, holds)) return;
     await reader.cancel().catch(() => undefined);
     throw new Fault("unauthorized", "The token was revoked or has expired while the answer was being sent");
   }

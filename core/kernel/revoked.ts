@@ -3,6 +3,14 @@ import type { Log } from "../ports/log.ts";
 import type { Credentials } from "./credential.ts";
 import { concernsCredentials, type Knocks, knockOf } from "./knock.ts";
 
+/** How often a long request or answer looks whether the credentials it stands on hold, in milliseconds. */
+export const LOOK_MS = 1_000;
+
+/** Whether all of the credentials hold. */
+export async function allHold(credentials: Credentials, holds: readonly string[]): Promise<boolean> {
+  return (await credentials.stillValid(holds)).size === new Set(holds).size;
+}
+
 export interface Standing {
   /** Ids of the credentials that somebody stands on at present. */
   held(): string[];

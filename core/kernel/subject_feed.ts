@@ -42,6 +42,23 @@ export function feedFields(one: string) {
   };
 }
 
+/** The answer to a look at a feed of changes; `change` is the schema of one, `where` what changes. */
+export function changesOutput<S extends v.GenericSchema>(change: S, where: string) {
+  const { nextCursor, timedOut } = feedFields("change");
+  return v.object({
+    changes: v.array(change),
+    next_cursor: nextCursor,
+    timed_out: timedOut,
+    notice: v.optional(noticeField({ one: "change", where })),
+  });
+}
+
+/** That answer, of what `pollSubject` found. */
+export function changesAnswer<E>({ page, timedOut }: { page: Page<E>; timedOut: boolean }) {
+  const { events: changes, notice, through } = page;
+  return { changes, next_cursor: through, timed_out: timedOut, ...(notice === null ? {} : { notice }) };
+}
+
 /** What a reader is told of what is missing, in the words of its kind of things. */
 export function noticeField({ one, where }: { one: string; where: string }) {
   return v.pipe(

@@ -5,9 +5,10 @@ import type { Feed } from "../../kernel/feed.ts";
 import { call, type Example, feed, poll } from "../../kernel/operation.ts";
 import {
   type Begin,
+  changesAnswer,
+  changesOutput,
   feedFields,
   LIMIT,
-  noticeField,
   partOf,
   pollSubject,
   READ_ON,
@@ -17,7 +18,7 @@ import { Fault } from "../../ports/fault.ts";
 import type { Entry } from "../../ports/journal.ts";
 import { namespace, REALM } from "./namespace.ts";
 
-const { cursor, limit, from, latest, wait, nextCursor, timedOut } = feedFields("change");
+const { cursor, limit, from, latest, wait } = feedFields("change");
 
 const changeSchema = v.object({
   id: v.pipe(v.string(), v.description("UUIDv7; ids of a namespace strictly increase, so an id is a cursor")),
@@ -44,12 +45,7 @@ const words =
 
 const needs = { scope: "documents", access: "read", of: "namespace" } as const;
 
-const changesOutput = v.object({
-  changes: v.array(changeSchema),
-  next_cursor: nextCursor,
-  timed_out: timedOut,
-  notice: v.optional(noticeField({ one: "change", where: "namespace" })),
-});
+const output = changesOutput(changeSchema, "namespace");
 
 const example = {
   input: { namespace: "orders", from: "earliest", wait: 0 },
@@ -67,7 +63,7 @@ const longPoll = poll({
   details:
     "With `wait` the same URL answers once, as JSON: at once when there is something to tell, else as soon as something changes, and after `wait` seconds with `timed_out`. Send `next_cursor` as `after` next time, and nothing between two requests is missed.",
   input: v.strictObject({ namespace, wait, limit: v.optional(limit, LIMIT), ...begin }),
-  output: changesOutput,
+  output,
   examples: [example],
   handle: (context, { last_event_id, ...input }) => once(context, { ...input, after: last_event_id ?? input.after }),
 });
@@ -87,7 +83,7 @@ export const readChanges = call({
     after: begin.after,
     from: begin.from,
   }),
-  output: changesOutput,
+  output,
   examples: [example],
   handle: once,
 });
@@ -96,15 +92,14 @@ async function once(
   context: Context,
   { namespace, wait, limit, ...begin }: Begin & { namespace: string; wait: number; limit: number },
 ) {
-  const { page, timedOut } = await pollSubject<Change>(context, reading, {
+  const found = await pollSubject<Change>(context, reading, {
     subject: namespace,
     wait,
     limit,
     begin,
     ready: () => opened(context, namespace),
   });
-  const { events: changes, notice, through } = page;
-  return { changes, next_cursor: through, timed_out: timedOut, ...(notice === null ? {} : { notice }) };
+  return changesAnswer(found);
 }
 
 export const changes = feed({

@@ -4,9 +4,10 @@ import type { Context } from "../../kernel/context.ts";
 import { call, type Example, feed, poll } from "../../kernel/operation.ts";
 import { notFound } from "../../kernel/permit.ts";
 import {
+  changesAnswer,
+  changesOutput,
   feedFields,
   LIMIT,
-  noticeField,
   partOf,
   pollSubject,
   READ_ON,
@@ -63,12 +64,7 @@ const needs = { scope: "tables", access: "read", of: "table" } as const;
 const words =
   "One event for each statement that inserted, updated or deleted rows, whichever way it came: requests, batches, imports. It is stored in the same transaction, so none is missing and none is of what was rolled back. It names the rows by id; read them as they are then. Events are held for 48 hours.";
 
-const changesOutput = v.object({
-  changes: v.array(change),
-  next_cursor: fields.nextCursor,
-  timed_out: fields.timedOut,
-  notice: v.optional(noticeField({ one: "change", where: "table" })),
-});
+const output = changesOutput(change, "table");
 
 const example = {
   after: [
@@ -89,7 +85,7 @@ const longPoll = poll({
   details:
     "With `wait` the same URL answers once, as JSON: at once when there is something to tell, else as soon as rows change, and after `wait` seconds with `timed_out`. Send `next_cursor` as `after` next time, and nothing between two requests is missed.",
   input: v.strictObject({ table: tableName, wait: fields.wait, limit: v.optional(fields.limit, LIMIT), ...begin }),
-  output: changesOutput,
+  output,
   examples: [example],
   handle: once,
 });
@@ -109,7 +105,7 @@ export const readChanges = call({
     after: begin.after,
     from: begin.from,
   }),
-  output: changesOutput,
+  output,
   faults: ["not_found"],
   examples: [example],
   handle: once,
@@ -117,15 +113,14 @@ export const readChanges = call({
 
 async function once(context: Context, input: Begin & { table: string; wait: number; limit: number }) {
   const { subject, reading } = await subjectAt(context, input.table);
-  const { page, timedOut } = await pollSubject<v.InferOutput<typeof change>>(context, reading, {
+  const found = await pollSubject<v.InferOutput<typeof change>>(context, reading, {
     subject,
     wait: input.wait,
     limit: input.limit,
     begin: beginOf(input),
     ready: async () => undefined,
   });
-  const { events, notice, through } = page;
-  return { changes: events, next_cursor: through, timed_out: timedOut, ...(notice === null ? {} : { notice }) };
+  return changesAnswer(found);
 }
 
 async function subjectAt(context: Context, name: string): Promise<{ subject: string; reading: Reading }> {

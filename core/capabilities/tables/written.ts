@@ -182,8 +182,8 @@ function neededFilter(table: Table, pairs: readonly string[] | undefined, action
 }
 
 function hasEmptyList(filter: Filter): boolean {
-  if ("of" in filter)
-    return "is" in filter && filter.is === "not" ? hasEmptyList(filter.of) : filter.of.some(hasEmptyList);
+  if (filter.is === "not") return hasEmptyList(filter.of);
+  if (filter.is === "and" || filter.is === "or") return filter.of.some(hasEmptyList);
   return "values" in filter && filter.values.length === 0;
 }
 
